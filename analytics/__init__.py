@@ -1,0 +1,1 @@
+"""What all conversations add up to, by day, week, month and user."""
