@@ -1,0 +1,66 @@
+"""System checks of the site's settings; each finding has an id and says how to mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+
+_ONE_PROCESS_CACHES = ("LocMemCache", "DummyCache")
+
+
+@register(Tags.caches)
+def shared_cache(
+    app_configs: Sequence[AppConfig] | None, **kwargs: Any
+) -> list[CheckMessage]:
+    """The web server and the clusters must see the same cache."""
+    backend = settings.CACHES["default"]["BACKEND"]
+    if not backend.endswith(_ONE_PROCESS_CACHES):
+        return []
+    return [
+        Error(
+            f"CACHES['default'] is {backend}, which other processes cannot see.",
+            hint="Set REDIS_URL, or use a file-based or database cache.",
+            id="jobsite.E001",
+        )
+    ]
+
+
+@register(Tags.database)
+def immediate_transactions(
+    app_configs: Sequence[AppConfig] | None, **kwargs: Any
+) -> list[CheckMessage]:
+    """On SQLite a transaction must take the write lock when it begins."""
+    database = settings.DATABASES["default"]
+    mode = database.get("OPTIONS", {}).get("transaction_mode")
+    if not database["ENGINE"].endswith("sqlite3") or mode in ("IMMEDIATE", "EXCLUSIVE"):
+        return []
+    return [
+        Warning(
+            f"DATABASES['default']['OPTIONS']['transaction_mode'] is {mode!r}: under load jobs"
+            " fail with 'database is locked'.",
+            hint="Set it to 'IMMEDIATE'.",
+            id="jobsite.W001",
+        )
+    ]
+
+
+@register(Tags.security, deploy=True)
+def several_hosts_share_the_key(
+    app_configs: Sequence[AppConfig] | None, **kwargs: Any
+) -> list[CheckMessage]:
+    """A public site must be given its secret key, or each host would sign with its own."""
+    from jobsite.secret_key import local_secret_key
+
+    if settings.LOCAL_ONLY or settings.SECRET_KEY != local_secret_key(settings.VAR_DIR):
+        return []
+    return [
+        Warning(
+            "SECRET_KEY is the one that was made for this checkout.",
+            hint="Set SECRET_KEY (or SECRET_KEY_FILE) to one random text on all hosts.",
+            id="jobsite.W002",
+        )
+    ]

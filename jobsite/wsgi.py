@@ -1,0 +1,11 @@
+"""The site for a WSGI server; live pages want ASGI."""
+
+from __future__ import annotations
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "jobsite.settings")
+
+application = get_wsgi_application()
