@@ -58,11 +58,11 @@ class UsageAnalytics(UsageTotals):
         verbose_name = "usage by period"
         verbose_name_plural = "usage by period"
         ordering = ("-date", "period")
-        constraints = [
+        constraints = (
             models.UniqueConstraint(fields=("period", "date"), name="analytics_one_row_a_period"),
-        ]
-        indexes = [models.Index(fields=("-date", "period"), name="analytics_usage_by_date")]
-        permissions = [("generate_analytics", "Can generate analytics")]
+        )
+        indexes = (models.Index(fields=("-date", "period"), name="analytics_usage_by_date"),)
+        permissions = (("generate_analytics", "Can generate analytics"),)
 
     def __str__(self) -> str:
         return f"{self.get_period_display()} {self.date:%Y-%m-%d}"
@@ -89,12 +89,12 @@ class UserAnalytics(UsageTotals):
         verbose_name = "usage by user"
         verbose_name_plural = "usage by user"
         ordering = ("-date", "period", "user")
-        constraints = [
+        constraints = (
             models.UniqueConstraint(
                 fields=("user", "period", "date"), name="analytics_one_row_a_user_and_period"
             ),
-        ]
-        indexes = [models.Index(fields=("-date", "period"), name="analytics_user_by_date")]
+        )
+        indexes = (models.Index(fields=("-date", "period"), name="analytics_user_by_date"),)
 
     def __str__(self) -> str:
         return f"{self.user}: {self.get_period_display()} {self.date:%Y-%m-%d}"

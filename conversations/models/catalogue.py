@@ -56,11 +56,11 @@ class AIModel(models.Model):
     class Meta:
         verbose_name = "AI model"
         ordering = ("provider__name", "name")
-        constraints = [
+        constraints = (
             models.UniqueConstraint(
                 fields=("provider", "name"), name="conversations_model_unique_name"
             ),
-        ]
+        )
 
     def __str__(self) -> str:
         return self.name
@@ -137,10 +137,10 @@ class ModelPrice(models.Model):
 
     class Meta:
         ordering = ("model", "-effective_from", "-recorded_at")
-        indexes = [
+        indexes = (
             models.Index(fields=("model", "source", "effective_from"), name="conv_price_lookup"),
-        ]
-        constraints = [
+        )
+        constraints = (
             models.UniqueConstraint(
                 fields=("model", "effective_from"),
                 condition=Q(source="site", effective_from__isnull=False),
@@ -161,7 +161,7 @@ class ModelPrice(models.Model):
                 name="conversations_price_not_negative",
                 violation_error_message="A price cannot be negative.",
             ),
-        ]
+        )
 
     def __str__(self) -> str:
         since = self.effective_from.isoformat() if self.effective_from else "the beginning"

@@ -76,7 +76,7 @@ class Conversation(models.Model):
 
     class Meta:
         ordering = ("-last_message_at", "-id")
-        indexes = [
+        indexes = (
             models.Index(fields=("-last_message_at", "-id"), name="conv_by_last_message"),
             models.Index(fields=("user", "-last_message_at"), name="conv_by_user"),
             models.Index(fields=("-total_cost",), name="conv_by_cost"),
@@ -90,19 +90,19 @@ class Conversation(models.Model):
                 condition=Q(archived_at__isnull=False),
                 name="conv_archived_by_time",
             ),
-        ]
-        constraints = [
+        )
+        constraints = (
             models.CheckConstraint(
                 condition=Q(archived_at__isnull=True)
                 | (~Q(archive_path="") & ~Q(archive_sha256="")),
                 name="conversations_archived_has_a_file",
             ),
-        ]
-        permissions = [
+        )
+        permissions = (
             ("recalculate_cost", "Can recalculate costs"),
             ("archive_conversation", "Can archive conversations"),
             ("restore_conversation", "Can restore archived conversations"),
-        ]
+        )
 
     def __str__(self) -> str:
         return self.title or f"Conversation {self.pk}"
@@ -114,3 +114,15 @@ class Conversation(models.Model):
     def deletion_due(self, retention: timedelta) -> datetime | None:
         """When the cleanup deletes it: a second retention period after it was archived."""
         return None if self.archived_at is None else self.archived_at + retention
+
+
+class ArchivedCall(models.Model):
+    """A call whose message lies in an archive: an import must not bring it in again."""
+
+    source_key = models.CharField(max_length=64, primary_key=True)
+    conversation = models.ForeignKey(
+        Conversation, on_delete=models.CASCADE, related_name="archived_calls"
+    )
+
+    def __str__(self) -> str:
+        return self.source_key

@@ -135,7 +135,7 @@ class Message(models.Model):
 
     class Meta:
         ordering = ("-requested_at", "-id")
-        indexes = [
+        indexes = (
             models.Index(fields=("-requested_at", "-id"), name="msg_by_time"),
             models.Index(fields=("conversation", "requested_at", "id"), name="msg_by_conversation"),
             models.Index(fields=("provider", "-requested_at"), name="msg_by_provider"),
@@ -145,8 +145,8 @@ class Message(models.Model):
             models.Index(fields=("response_id",), name="msg_by_response"),
             models.Index(fields=("reply_key",), name="msg_by_reply"),
             models.Index(fields=("continues_key",), name="msg_by_continued"),
-        ]
-        constraints = [
+        )
+        constraints = (
             models.CheckConstraint(
                 condition=Q(cost_status="priced", cost__isnull=False)
                 | (~Q(cost_status="priced") & Q(cost__isnull=True)),
@@ -165,8 +165,8 @@ class Message(models.Model):
                 | Q(reasoning_tokens__lte=F("output_tokens")),
                 name="conversations_reasoning_within_output",
             ),
-        ]
-        permissions = [("import_calls", "Can import recorded calls")]
+        )
+        permissions = (("import_calls", "Can import recorded calls"),)
 
     def __str__(self) -> str:
         return f"{self.model_name or self.role}, {self.requested_at:%Y-%m-%d %H:%M}"

@@ -1,0 +1,1 @@
+"""Recorded calls to AI providers: reading them, and finding out which follows which."""
