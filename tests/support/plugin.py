@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from tests.support.programs import ProgramMissing
-from tests.support.servers import PostgresDatabases, PostgresServer
+from tests.support.servers import PostgresServer
 
-SHARED_SERVER = "JOBSITE_TEST_POSTGRES"
 ENGINE_TESTS = Path(__file__).resolve().parent.parent / "jobs"
 
-postgres_key = pytest.StashKey[PostgresDatabases]()
-_own_server_key = pytest.StashKey[PostgresServer]()
+_postgres = pytest.StashKey[PostgresServer]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -38,24 +37,22 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
         os.environ["DATABASE_URL"] = postgres_of(early_config).url("jobsite")
 
 
-def postgres_of(config: pytest.Config) -> PostgresDatabases:
+def postgres_of(config: pytest.Config) -> PostgresServer:
     """The PostgreSQL server of this run, started when it is first asked for.
 
     Where a server cannot be had the test that asks is skipped; on a CI machine it fails.
     """
-    if postgres_key not in config.stash:
-        if shared := os.environ.get(SHARED_SERVER):
-            config.stash[postgres_key] = PostgresDatabases(shared)
-        else:
-            try:
-                server = PostgresServer(durable=False)
-            except ProgramMissing as missing:
-                skip_or_fail(str(missing))
-            config.stash[_own_server_key] = config.stash[postgres_key] = server.start()
-    return config.stash[postgres_key]
+    if _postgres not in config.stash:
+        try:
+            server = PostgresServer(durable=False)
+        except ProgramMissing as missing:
+            skip_or_fail(str(missing))
+        config.add_cleanup(server.remove)
+        config.stash[_postgres] = server.start()
+    return config.stash[_postgres]
 
 
-def skip_or_fail(reason: str) -> None:
+def skip_or_fail(reason: str) -> NoReturn:
     """Skip the test that needs something this machine lacks; on a CI machine, fail it."""
     if os.environ.get("CI", "").lower() in ("1", "true", "yes"):
         pytest.fail(reason, pytrace=False)
@@ -71,8 +68,3 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.both_databases)
         if on_sqlite and item.get_closest_marker("postgresql"):
             item.add_marker(skip)
-
-
-def pytest_unconfigure(config: pytest.Config) -> None:
-    if server := config.stash.get(_own_server_key, None):
-        server.remove()

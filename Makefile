@@ -1,0 +1,50 @@
+# The site's tasks. `make` alone lists them.
+
+PYTHON ?=
+HOST ?= 127.0.0.1
+PORT ?= 8000
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/installed.stamp
+# The oldest supported Python comes first: it gets Django's long-term release.
+PYTHONS := $(if $(PYTHON),$(PYTHON),python3.11 python3.12 python3.13 python3 python)
+# A site as the world would see it, for Django's deployment checks.
+PRODUCTION := DEBUG=false ALLOWED_HOSTS=jobsite.example HTTPS=true JOBSITE_ENV_FILE=/dev/null
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test lint format e2e
+
+help: ## list these tasks
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(STAMP) var/secret_key ## install the site into .venv (PYTHON=… chooses another Python)
+
+$(STAMP): pyproject.toml .ci/venv
+	@.ci/venv $(VENV) $(PYTHONS)
+
+var/secret_key: | $(STAMP)
+	@$(BIN)/python -m jobsite.secret_key
+
+run: setup ## run the site: web server and cluster (PORT=8000 DATABASE_URL=… REDIS_URL=…)
+	@exec $(BIN)/python manage.py run_site --host $(HOST) --port $(PORT)
+
+test: setup ## run all tests on SQLite and PostgreSQL (ARGS="-k claim" goes to pytest)
+	@$(BIN)/python -m tests.run $(ARGS)
+
+lint: setup ## check style, types, migrations and the production settings
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python manage.py makemigrations --check --dry-run
+	$(PRODUCTION) SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(64))') \
+		$(BIN)/python manage.py check --deploy --fail-level WARNING
+
+format: setup ## put the code into its form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+e2e: setup ## run the tests that drive a browser
+	@test -d tests/e2e || { echo "There are no browser tests in tests/e2e yet." >&2; exit 1; }
+	@$(BIN)/python -m pytest tests/e2e $(ARGS)

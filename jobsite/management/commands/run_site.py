@@ -1,0 +1,95 @@
+"""`manage.py run_site`: the web server and a cluster under one process, for `make run`."""
+
+from __future__ import annotations
+
+import sys
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command, get_commands
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connections
+
+from jobsite.login import Login, ensure_login
+from jobsite.supervisor import Service, Supervisor, port_answers, refuse_busy_port
+
+
+class Command(BaseCommand):
+    help = (
+        "Prepare the database (migrations, schedules, a login, demo data on the first start), then"
+        " run the web server and a cluster together. Ctrl-C stops both. Exit code 1 if one of them"
+        " ends by itself."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1")
+        parser.add_argument("--port", type=int, default=8000, help="default: 8000")
+        parser.add_argument(
+            "--grace",
+            type=float,
+            default=30.0,
+            help="seconds that running jobs have to finish when the site is stopped (default: 30)",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        host, port = options["host"], options["port"]
+        if options["grace"] < 0:
+            raise CommandError(f"--grace {options['grace']:g}: must be 0 or more seconds.")
+        self._refuse_busy_port(host, port)
+        login = self._prepare()
+        # The services open connections of their own.
+        connections.close_all()
+        supervisor = Supervisor(
+            [
+                Service("web", _web_command(host, port)),
+                Service("cluster", [sys.executable, str(settings.BASE_DIR / "manage.py"), "qcluster"]),
+            ],
+            grace=timedelta(seconds=options["grace"]),
+            out=sys.stdout,
+            is_ready=lambda: port_answers(host, port),
+            on_ready=lambda: self._tell_where_to_go(host, port, login),
+        )
+        sys.exit(supervisor.run())
+
+    def _refuse_busy_port(self, host: str, port: int) -> None:
+        if not 1 <= port <= 65535:
+            raise CommandError(f"PORT={port}: must be between 1 and 65535.")
+        try:
+            refuse_busy_port(host, port)
+        except OSError as error:
+            raise CommandError(
+                f"Nothing was started: port {port} of {host} cannot be used ({error.strerror})."
+                f" Choose another, for example `make run PORT={port + 1}`."
+            ) from error
+
+    def _prepare(self) -> Login:
+        call_command("migrate", interactive=False, verbosity=0, stdout=self.stdout)
+        commands = get_commands()
+        if "schedule_sync" in commands:
+            call_command("schedule_sync", stdout=self.stdout)
+        login = ensure_login("admin")
+        if login.password is not None and "load_demo" in commands:
+            call_command("load_demo", stdout=self.stdout)
+        return login
+
+    def _tell_where_to_go(self, host: str, port: int, login: Login) -> None:
+        shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host
+        lines = ["", f"  Jobsite runs at  http://{shown}:{port}/admin/", f"  login            {login.username}"]
+        if login.password is None:
+            lines.append("  password         the one from the first start")
+            lines.append(f"                   (forgotten? `.venv/bin/python manage.py changepassword {login.username}`)")
+        else:
+            lines.append(f"  password         {login.password}   (made just now, shown this once)")
+        lines += ["  stop             Ctrl-C", ""]
+        self.stdout.write("\n".join(lines))
+        self.stdout.flush()
+
+
+def _web_command(host: str, port: int) -> list[str]:
+    return [
+        *(sys.executable, "-m", "uvicorn", "jobsite.asgi:application"),
+        *("--host", host, "--port", str(port)),
+        *("--lifespan", "off", "--timeout-graceful-shutdown", "5"),
+        *("--no-access-log", "--no-server-header", "--log-level", "warning"),
+    ]

@@ -1,0 +1,83 @@
+"""`python -m tests.run [pytest arguments]`: every pass that `make test` consists of.
+
+1. All tests on SQLite.
+2. On PostgreSQL those of the engine, and those marked `both_databases` or `postgresql`.
+3. Those of the engine on Python 3.13 with the newest Django, where that Python can be had.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+NEWEST = ROOT / ".venv-313"
+
+
+def main(arguments: list[str]) -> int:
+    """Run the passes one after the other; 0 if all have passed."""
+    passes = {
+        "SQLite": [sys.executable, "--database=sqlite", "-m", "not postgresql"],
+        "PostgreSQL": [
+            *(sys.executable, "--database=postgresql"),
+            *("-m", "both_databases or postgresql"),
+        ],
+    }
+    if newest := newest_python():
+        engine = ["tests/jobs"] if (ROOT / "tests" / "jobs").is_dir() else ["tests/jobsite"]
+        passes["Python 3.13, newest Django"] = [newest, "--database=sqlite", *engine]
+    outcomes = {name: run_pass(name, command, arguments) for name, command in passes.items()}
+    print("\n".join(f"== {name}: {outcome}" for name, outcome in outcomes.items()))
+    return int(any(outcome.startswith("FAILED") for outcome in outcomes.values()))
+
+
+def run_pass(name: str, command: list[str], arguments: list[str]) -> str:
+    """Run pytest once, show its output as it comes, and return the outcome in words."""
+    print(f"== {name}", flush=True)
+    python, *options = command
+    started = time.monotonic()
+    done = subprocess.run(
+        [python, "-m", "pytest", "-q", *options, *arguments], cwd=ROOT, check=False
+    )
+    took = f"{time.monotonic() - started:.0f} s"
+    if done.returncode == 5:
+        return f"no test was chosen ({took})"
+    return f"passed ({took})" if done.returncode == 0 else f"FAILED ({took})"
+
+
+def newest_python() -> str | None:
+    """The Python 3.13 of `.venv-313`, made now if need be; None where no 3.13 can be had."""
+    if sys.version_info[:2] == (3, 13):
+        return None
+    python = NEWEST / "bin" / "python"
+    stamp = NEWEST / "installed.stamp"
+    wanted = (ROOT / "pyproject.toml").stat().st_mtime
+    if stamp.exists() and stamp.stat().st_mtime >= wanted:
+        return str(python)
+    candidates = ["python3.13", *sorted(map(str, _pyenv_versions()), reverse=True)]
+    for candidate in candidates:
+        if _is_313(candidate):
+            subprocess.run([str(ROOT / ".ci" / "venv"), NEWEST, candidate], cwd=ROOT, check=True)
+            return str(python)
+    print("== Python 3.13 is not on this machine: its pass is left out", flush=True)
+    return None
+
+
+def _pyenv_versions() -> list[Path]:
+    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    return list(root.glob("versions/3.13*/bin/python"))
+
+
+def _is_313(python: str) -> bool:
+    question = "import sys; sys.exit(sys.version_info[:2] != (3, 13))"
+    try:
+        return subprocess.run([python, "-c", question], capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
