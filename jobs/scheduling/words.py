@@ -19,8 +19,9 @@ TIMES_TOLD = 6
 def describe(rule: Rule, *, show_zone: bool = True) -> str:
     """The rule as an English sentence without a full stop: "Every day at 02:00 (Europe/Rome)".
 
-    The zone is named wherever the sentence names a time or a day, unless ``show_zone`` is False. Every
-    rule has a sentence that is true of it; an unusual cron expression gets its values listed.
+    The zone is named wherever the sentence names a time or a day, unless ``show_zone`` is False.
+    Every rule has a sentence that is true of it; an unusual cron expression gets its values listed.
+    Raises TypeError for a rule of another kind.
     """
     match rule:
         case CronRule():
@@ -55,7 +56,7 @@ def _cron(times: CronTimes) -> tuple[str, bool]:
 
 
 def _frequency(times: CronTimes) -> str | None:
-    """"Every 15 minutes" and the like, where the times of a day are evenly spaced; else None."""
+    """Words such as "Every 15 minutes", where the times of a day are evenly spaced; else None."""
     every_hour, every_minute = len(times.hours) == 24, len(times.minutes) == 60
     in_a_row = times.hours == tuple(range(times.hours[0], times.hours[-1] + 1))
     seconds, minutes, hours = (
@@ -70,7 +71,7 @@ def _frequency(times: CronTimes) -> str | None:
     if times.seconds != (0,) or len(times.minutes) != 1:
         return None
     at_minute = f" at minute {times.minutes[0]}" if times.minutes[0] else ""
-    if every_hour:
+    if every_hour or (in_a_row and len(times.hours) > TIMES_TOLD):
         return "Every hour" + at_minute
     if hours and not times.fixed:
         return _every(hours, "hour") + at_minute
@@ -80,11 +81,17 @@ def _frequency(times: CronTimes) -> str | None:
 def _step_over(values: tuple[int, ...], size: int) -> int | None:
     """n where ``values`` are 0, n, 2n … and start over evenly after ``size``; else None."""
     step = size // len(values)
-    return step if len(values) > 1 and values == tuple(range(0, size, step)) and not size % step else None
+    return (
+        step
+        if len(values) > 1 and values == tuple(range(0, size, step)) and not size % step
+        else None
+    )
 
 
 def _day_phrase(times: CronTimes) -> str:
     days, weekdays = _days_of_month(times), _weekdays(times)
+    if times.either_day and not (days and weekdays):
+        days = weekdays = ""
     months = ""
     if len(times.months) < 12:
         months = _listed([calendar.month_name[month] for month in times.months])
@@ -93,10 +100,10 @@ def _day_phrase(times: CronTimes) -> str:
         phrase = f"On {days} of the month {joint} {weekdays}"
     elif days:
         only = sorted(times.days.values)
-        if months and len(times.months) == 1 and len(only) == 1 and not times.days.last:
+        one_date = len(times.months) == len(only) == 1 and not times.days.last
+        if one_date and (times.months, only) != ((2,), [29]):
             return f"Every year on {only[0]} {months}"
-        phrase = f"On {days} of {months or 'the month'}"
-        return phrase
+        return f"On {days} of {months or 'the month'}"
     elif weekdays:
         phrase = f"Every {weekdays}" if not times.weekdays.nth else f"On {weekdays}"
     else:
@@ -163,7 +170,7 @@ def _interval(rule: IntervalRule) -> tuple[str, bool]:
 
 
 def _duration(every: timedelta) -> str:
-    """"15 minutes", "1 hour 30 minutes", and "hour" where there is just one."""
+    """Words such as "1 hour 30 minutes"; "hour" where there is just one."""
     minutes, seconds = divmod(every.total_seconds(), 60)
     hours, minutes = divmod(int(minutes), 60)
     parts = [(hours, "hour"), (minutes, "minute"), (seconds, "second")]
