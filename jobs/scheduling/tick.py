@@ -58,17 +58,11 @@ def run_once(now: dt.datetime | None = None) -> SlotReport:
     Raises OperationalError or InterfaceError if the database cannot be used; what was enqueued
     until then stays so.
     """
-    due = _due(now).order_by("next_run_at").values_list("pk", flat=True)
-    if now is None:
-        found = list(due.annotate(now=Now()).values_list("pk", "now"))
-        now = found[0][1] if found else None
-        keys = [key for key, _ in found]
-    else:
-        keys = list(due)
+    found = list(_due(now).order_by("next_run_at").values_list("pk", Now()))
     report = SlotReport()
-    for start in range(0, len(keys), BATCH):
-        assert now is not None
-        report += _run(keys[start : start + BATCH], now)
+    for start in range(0, len(found), BATCH):
+        keys = [key for key, _ in found[start : start + BATCH]]
+        report += _run(keys, now or found[0][1])
     return report
 
 
@@ -165,3 +159,34 @@ def _write(decisions: Sequence[Decision]) -> int:
     won = _won(slots, set(jobs))
     dispatch.insert([jobs[key] for key in jobs if key in won])
     return len(won)
+
+
+def _won(slots: Sequence[ScheduleSlot], ids: set[UUID]) -> set[UUID]:
+    """Which jobs their times were recorded with: all, unless somebody else has been faster."""
+    recorded = ScheduleSlot.objects.using(conf.DATABASE).filter(
+        schedule_id__in={slot.schedule_id for slot in slots},
+        slot_at__in={slot.slot_at for slot in slots},
+        job_id__isnull=False,
+    )
+    return ids.intersection(recorded.values_list("job_id", flat=True))
+
+
+def _put_off(key: int, now: dt.datetime, error: Exception) -> SlotReport:
+    with transaction.atomic(using=conf.DATABASE):
+        schedules = _locked([key], now)
+        for schedule in schedules:
+            _note(schedule, now, error)
+        _schedules().bulk_update(schedules, WRITTEN)
+    return SlotReport(broken=len(schedules))
+
+
+def _note(schedule: JobSchedule, now: dt.datetime, error: Exception) -> None:
+    put_off(schedule, now, error)
+    expected = isinstance(error, JobsError | RuleError)
+    logger.error(
+        "schedule %s is in error and is tried again at %s: %s",
+        schedule.name,
+        schedule.retry_at,
+        schedule.last_error,
+        exc_info=None if expected else error,
+    )

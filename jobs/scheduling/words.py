@@ -3,6 +3,7 @@ from __future__ import annotations
 import calendar
 from datetime import datetime, timedelta
 
+from .bounds import BoundedRule
 from .cron import CronTimes
 from .interval import CalendarIntervalRule, IntervalRule
 from .once import OnceRule
@@ -24,6 +25,8 @@ def describe(rule: Rule, *, show_zone: bool = True) -> str:
     Raises TypeError for a rule of another kind.
     """
     match rule:
+        case BoundedRule():
+            return describe(rule.rule, show_zone=show_zone)
         case CronRule():
             text, needs_zone = _cron(rule.times)
         case IntervalRule():
