@@ -1,7 +1,7 @@
 """The settings of the site. Every knob is an environment variable; `.env.example` explains each.
 
-From a clean checkout the defaults run the site for this machine alone, on SQLite. A site is taken to
-be public as soon as `ALLOWED_HOSTS` names a host that is not this machine; it is then served
+From a clean checkout the defaults run the site for this machine alone, on SQLite. A site is taken
+to be public as soon as `ALLOWED_HOSTS` names a host that is not this machine; it is then served
 over HTTPS only, with hashed static files.
 """
 
@@ -44,8 +44,13 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    # Before django_q: of two commands of one name the first app's counts, and qcluster is ours.
+    *(
+        app
+        for app in ("jobs", "conversations", "analytics")
+        if (BASE_DIR / app / "apps.py").exists()
+    ),
     "django_q",
-    *(app for app in ("jobs", "conversations", "analytics") if (BASE_DIR / app / "apps.py").exists()),
     "jobsite",
 ]
 
@@ -175,8 +180,8 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 STATIC_URL = "static/"
-STATIC_ROOT = VAR_DIR / "static"
 # A site for this machine alone is served from the packages' own folders, without `collectstatic`.
+STATIC_ROOT = None if LOCAL_ONLY else VAR_DIR / "static"
 WHITENOISE_USE_FINDERS = LOCAL_ONLY
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
@@ -222,7 +227,7 @@ LOGGING: dict[str, Any] = {
         "jobs": {"level": LOG_LEVEL},
         # Named here so that django-q2 does not fit a console handler of its own beside ours.
         "django-q": {"level": LOG_LEVEL, "handlers": ["console"], "propagate": False},
-        # On Django 6 these would otherwise mail ADMINS for each failed job, by their parent `django`.
+        # On Django 6 these would else mail ADMINS for each failed job, as children of `django`.
         "django.tasks": {"level": LOG_LEVEL, "handlers": ["console"], "propagate": False},
         "django_tasks": {"level": LOG_LEVEL, "handlers": ["console"], "propagate": False},
     },

@@ -1,0 +1,22 @@
+"""Wiring only."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+from django.utils.module_loading import autodiscover_modules
+
+
+class JobsConfig(AppConfig):
+    name = "jobs"
+    verbose_name = "Jobs"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from jobs import checks, compat, events
+
+        compat.register_framework()
+        checks.register_checks()
+        events.connect_logging()
+        # Whatever is decorated there is registered, so that a worker knows what it can run.
+        autodiscover_modules("jobs", "tasks")
+        autodiscover_modules("schedules")

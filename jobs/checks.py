@@ -1,0 +1,130 @@
+"""System checks of the engine, each with an id, the finding and the fix."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings as django_settings
+from django.core import checks
+from django.core.checks import CheckMessage, Error, Warning
+from django.db import connections
+from django.utils.module_loading import import_string
+
+from jobs.conf import settings
+from jobs.ledger import VENDORS
+
+LOCMEM = "django.core.cache.backends.locmem.LocMemCache"
+BROKER = "jobs.django_q2.broker.LedgerBroker"
+
+
+def check_settings(**kwargs: Any) -> Iterable[CheckMessage]:
+    """E001: a JOBS_* setting is not valid."""
+    return [
+        Error(str(error), hint="See docs/configuration.md.", id="jobs.E001")
+        for error in settings.check()
+    ]
+
+
+def check_database(**kwargs: Any) -> Iterable[CheckMessage]:
+    """E002, E003: JOBS_DATABASE exists and is a supported one."""
+    alias = settings.DATABASE
+    if alias not in connections:
+        yield Error(
+            f"JOBS_DATABASE: {alias!r} is not in DATABASES.",
+            hint=f"Use one of {', '.join(connections)}.",
+            id="jobs.E002",
+        )
+    elif connections[alias].vendor not in VENDORS:
+        yield Error(
+            f"JOBS_DATABASE: {alias!r} is a {connections[alias].display_name} database.",
+            hint="The ledger needs PostgreSQL or SQLite.",
+            id="jobs.E003",
+        )
+
+
+def check_backend(**kwargs: Any) -> Iterable[CheckMessage]:
+    """W001: no task back end runs jobs."""
+    from jobs.backend import LedgerBackend
+
+    tasks = getattr(django_settings, "TASKS", None) or {}
+    if any(_is_ours(params.get("BACKEND", ""), LedgerBackend) for params in tasks.values()):
+        return []
+    return [
+        Warning(
+            "TASKS names no jobs.backend.LedgerBackend, so @task functions do not become jobs.",
+            hint='TASKS = {"default": {"BACKEND": "jobs.backend.LedgerBackend", "QUEUES": []}}',
+            id="jobs.W001",
+        )
+    ]
+
+
+def _is_ours(path: str, backend: type) -> bool:
+    try:
+        found = import_string(path)
+    except ImportError:
+        # The framework's own check says so.
+        return False
+    return isinstance(found, type) and issubclass(found, backend)
+
+
+def check_definitions(**kwargs: Any) -> Iterable[CheckMessage]:
+    """W002: a definition names a queue that no pool serves, so its jobs would wait for ever."""
+    from jobs import registry
+
+    for definition in registry.all():
+        if definition.queue_name not in settings.QUEUES:
+            yield Warning(
+                f"{definition.path} goes to the queue {definition.queue_name!r}, which no pool "
+                "serves.",
+                hint=f"Add it to a pool in JOBS_POOLS, or use one of {', '.join(settings.QUEUES)}.",
+                id="jobs.W002",
+            )
+
+
+def check_cache(**kwargs: Any) -> Iterable[CheckMessage]:
+    """W003: clusters tell qinfo and qmonitor of themselves through the cache (trap T20)."""
+    default = django_settings.CACHES.get("default", {})
+    if default.get("BACKEND") == LOCMEM:
+        yield Warning(
+            "The default cache lives in each process's memory, so qinfo and qmonitor see no "
+            "cluster.",
+            hint="Use a shared cache: Redis, the database or files.",
+            id="jobs.W003",
+        )
+
+
+def check_django_q2(**kwargs: Any) -> Iterable[CheckMessage]:
+    """W004, W005: django-q2 beside the engine, with its own broker, or before it."""
+    if not apps.is_installed("django_q"):
+        return
+    cluster = getattr(django_settings, "Q_CLUSTER", {})
+    if cluster.get("broker_class") != BROKER:
+        yield Warning(
+            "Q_CLUSTER has no broker_class of ours, so async_task() calls go to another broker "
+            "and are not run by this cluster.",
+            hint=f'Q_CLUSTER = {{…, "broker_class": "{BROKER}"}}',
+            id="jobs.W004",
+        )
+    names = [config.name for config in apps.get_app_configs()]
+    if "django_q" in names and names.index("django_q") < names.index("jobs"):
+        yield Error(
+            "django_q stands before jobs in INSTALLED_APPS, so manage.py qcluster starts "
+            "django-q2's own cluster.",
+            hint='Put "jobs" before "django_q".',
+            id="jobs.E004",
+        )
+
+
+def register_checks() -> None:
+    """Register all of them; called once, when the app is ready."""
+    for check in (
+        check_settings,
+        check_database,
+        check_backend,
+        check_definitions,
+        check_cache,
+        check_django_q2,
+    ):
+        checks.register(check, "jobs")

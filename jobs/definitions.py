@@ -1,0 +1,289 @@
+"""Job definitions: `@job` and its options."""
+
+from __future__ import annotations
+
+import datetime as dt
+import difflib
+import inspect
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, fields, replace
+from functools import cache
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.conf import settings as django_settings
+from django.utils import timezone
+from django.utils.module_loading import import_string
+
+from jobs import registry
+from jobs.compat import Task, get_module_path
+from jobs.exceptions import InvalidDefinition
+from jobs.execution import backoff as backoffs
+
+if TYPE_CHECKING:
+    from jobs.dispatch import Call
+
+UNSET: Any = type("UNSET", (), {"__repr__": lambda self: "UNSET", "__bool__": lambda self: False})()
+"""Says that an option was not given, where None has a meaning of its own."""
+
+ON_CRASH = ("retry", "fail")
+DELIVERY = ("at_least_once", "at_most_once")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobDefinition(Task):  # type: ignore[type-arg]
+    """A decorated function and its policy: a task of the Tasks framework with these options.
+
+    Durations are seconds (int or float) or `timedelta`. `.using()` takes every option but the
+    callables, which belong to the declaration.
+    """
+
+    max_attempts: int | None = 1
+    """How often a job may be attempted, releases included; None is no limit."""
+    max_exceptions: int | None = None
+    """How many attempts may end in an exception; releases do not count."""
+    backoff: Any = None
+    """The wait before a retry: seconds, a list, a callable, a `Backoff`; None is `Backoff()`."""
+    timeout: Any = UNSET
+    """Seconds an attempt may take; None is no limit; not given is the pool's."""
+    fail_on_timeout: bool = False
+    """Whether a timeout fails the job for good."""
+    retry_until: Any = None
+    """No attempt starts after this: a time, or a duration counted from enqueueing."""
+    retry_on: tuple[type[BaseException], ...] = ()
+    """If given, only these exceptions are retried."""
+    discard_on: tuple[type[BaseException], ...] = ()
+    """These exceptions cancel the job quietly."""
+    should_retry: Callable[[BaseException], bool] | None = None
+    """Asked before a retry; False fails the job for good."""
+    deadline: Any = None
+    """When the job should be done, a time or a duration from enqueueing: the earliest goes first."""
+    tags: Any = ()
+    """Words to find the job by: a list, or a callable of the job's arguments that returns one."""
+    on_failure: Callable[..., Any] | None = None
+    """Called with the exception, once, when the job has failed for good."""
+    discard_when_missing: bool = False
+    """Whether a job ends quietly when a model instance among its arguments is gone."""
+    on_crash: str = "retry"
+    """What follows the death of the worker: `retry`, up to `max_crashes`, or `fail`."""
+    max_crashes: int | None = None
+    """Quarantine after so many crashes; None is JOBS_MAX_CRASHES."""
+    delivery: str = "at_least_once"
+    """`at_most_once`: one attempt, and none after a crash."""
+    internal: bool = False
+    """Whether it serves other jobs, and is not offered to operators."""
+    declared: bool = field(default=True, compare=False, repr=False)
+    """False on the copies that `.using()` makes."""
+
+    def __post_init__(self) -> None:
+        _normalize(self)
+        # Not super(): a slotted dataclass is made anew, and the zero-argument form loses its class.
+        Task.__post_init__(self)
+        if self.declared:
+            registry.register(self)
+
+    @property
+    def path(self) -> str:
+        """The dotted path by which the ledger knows this definition."""
+        return get_module_path(self.func)
+
+    @property
+    def label(self) -> str:
+        """The function's name, without its module."""
+        return self.func.__name__
+
+    @property
+    def signature(self) -> inspect.Signature:
+        """Of the call, without the `context` that the runner gives."""
+        return signature_of(self.func, self.takes_context)
+
+    @property
+    def summary(self) -> str:
+        """The first line of the function's docstring."""
+        return (inspect.getdoc(self.func) or "").partition("\n")[0]
+
+    def using(self, **options: Any) -> JobDefinition:  # type: ignore[override]
+        """Return a copy with other options, for one call or several.
+
+        Raises InvalidDefinition for an unknown option, with the nearest known one, and for an
+        option that belongs to the declaration.
+        """
+        changes = {}
+        for name, value in options.items():
+            _check_option_name(name)
+            if name in _DECLARATION_ONLY or (callable(value) and name in ("backoff", "tags")):
+                raise InvalidDefinition(f"{name}: can only be given where the job is declared")
+            # None leaves the framework's own options as they were, as `Task.using` does.
+            if value is None and name in _FRAMEWORK_OPTIONS:
+                continue
+            changes[name] = value
+        return replace(self, declared=False, **changes)
+
+    def enqueue_many(self, calls: Iterable[Call]) -> list[UUID]:
+        """Enqueue one job for each call, with one statement for each 1,000; return their ids.
+
+        A call is a dict of keyword arguments, a tuple of positional ones, or a single value. All
+        are checked before any is enqueued. Raises InvalidArguments.
+        """
+        from jobs import dispatch
+
+        return dispatch.enqueue_many(self, calls)
+
+    def __reduce__(self) -> Any:
+        options = {
+            item.name: getattr(self, item.name)
+            for item in fields(self)
+            if item.name != "func" and item.name in _PICKLED and item.name not in _DECLARATION_ONLY
+        }
+        return _restore_definition, (self.path, options)
+
+
+def _restore_definition(path: str, options: dict[str, Any]) -> JobDefinition:
+    declared = import_string(path)
+    return replace(declared, declared=False, **options)
+
+
+@cache
+def signature_of(function: Callable[..., Any], takes_context: bool) -> inspect.Signature:
+    """The signature of a call, type names resolved where they can be."""
+    try:
+        signature = inspect.signature(function, eval_str=True)
+    except (NameError, TypeError, SyntaxError, AttributeError):
+        # A name under TYPE_CHECKING: the parameters hold, their types stay text.
+        signature = inspect.signature(function)
+    if takes_context:
+        parameters = list(signature.parameters.values())[1:]
+        signature = signature.replace(parameters=parameters)
+    return signature
+
+
+_FRAMEWORK_OPTIONS = ("priority", "queue_name", "run_after", "backend")
+_DECLARATION_ONLY = frozenset(
+    ("func", "should_retry", "on_failure", "takes_context", "internal", "declared")
+)
+_PICKLED = frozenset(item.name for item in fields(JobDefinition))
+
+
+def _check_option_name(name: str) -> None:
+    if name not in _PICKLED:
+        near = difflib.get_close_matches(name, _PICKLED - {"func", "declared"}, n=1)
+        hint = f", did you mean {near[0]!r}?" if near else ""
+        raise InvalidDefinition(f"unknown option {name!r}{hint}")
+
+
+def seconds_of(option: str, value: Any) -> float:
+    """A duration in seconds. Raises InvalidDefinition unless it is a positive one."""
+    seconds = value.total_seconds() if isinstance(value, dt.timedelta) else value
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
+        raise InvalidDefinition(
+            f"{option}: {value!r} must be a positive number of seconds or a timedelta"
+        )
+    return float(seconds)
+
+
+def _whole(option: str, value: Any) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise InvalidDefinition(f"{option}: {value!r} must be a whole number of at least 1, or None")
+    return value
+
+
+def _moment(option: str, value: Any) -> dt.datetime | dt.timedelta | None:
+    if value is None:
+        return None
+    if isinstance(value, dt.datetime):
+        if django_settings.USE_TZ and timezone.is_naive(value):
+            raise InvalidDefinition(f"{option}: {value!r} must be an aware datetime")
+        return value
+    return dt.timedelta(seconds=seconds_of(option, value))
+
+
+def _exceptions(option: str, value: Any) -> tuple[type[BaseException], ...]:
+    items = value if isinstance(value, list | tuple | set | frozenset) else (value,)
+    for item in items:
+        if not (isinstance(item, type) and issubclass(item, BaseException)):
+            raise InvalidDefinition(f"{option}: {item!r} must be an exception class")
+    return tuple(items)
+
+
+def _choice(option: str, value: Any, choices: tuple[str, ...]) -> str:
+    if value not in choices:
+        raise InvalidDefinition(f"{option}: {value!r} must be one of {', '.join(choices)}")
+    return str(value)
+
+
+def _optional_callable(option: str, value: Any) -> Any:
+    if value is not None and not callable(value):
+        raise InvalidDefinition(f"{option}: {value!r} must be callable")
+    return value
+
+
+def checked_tags(value: Any) -> tuple[str, ...]:
+    """Tags as a tuple, each once. Raises InvalidDefinition unless they are non-empty text."""
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise InvalidDefinition(f"tags: {value!r} must be a list of words")
+    tags = tuple(dict.fromkeys(value))
+    for tag in tags:
+        if not isinstance(tag, str) or not 0 < len(tag) <= 150:
+            raise InvalidDefinition(f"tags: {tag!r} must be text of 1 to 150 characters")
+        if "\x00" in tag:
+            raise InvalidDefinition(f"tags: {tag!r} must not contain a NUL character")
+    return tags
+
+
+def _normalize(definition: JobDefinition) -> None:
+    """Check every option and bring it into its one form."""
+
+    def put(name: str, value: Any) -> None:
+        object.__setattr__(definition, name, value)
+
+    if isinstance(definition.run_after, dt.timedelta):
+        put("run_after", timezone.now() + definition.run_after)
+    put("backoff", backoffs.normalized(definition.backoff))
+    if definition.timeout is not UNSET and definition.timeout is not None:
+        put("timeout", seconds_of("timeout", definition.timeout))
+    for name in ("max_attempts", "max_exceptions", "max_crashes"):
+        put(name, _whole(name, getattr(definition, name)))
+    for name in ("retry_until", "deadline"):
+        put(name, _moment(name, getattr(definition, name)))
+    for name in ("retry_on", "discard_on"):
+        put(name, _exceptions(name, getattr(definition, name)))
+    for name in ("should_retry", "on_failure"):
+        _optional_callable(name, getattr(definition, name))
+    if not callable(definition.tags):
+        put("tags", checked_tags(definition.tags))
+    _choice("on_crash", definition.on_crash, ON_CRASH)
+    _choice("delivery", definition.delivery, DELIVERY)
+    if definition.delivery == "at_most_once":
+        if definition.max_attempts != 1:
+            raise InvalidDefinition(
+                f"max_attempts: {definition.max_attempts!r} must be 1 where delivery is at_most_once"
+            )
+        put("on_crash", "fail")
+
+
+def _backend_alias() -> str:
+    """The alias of the back end that runs jobs: "default" unless only another one is ours."""
+    from jobs.backend import LedgerBackend
+
+    for alias, params in (getattr(django_settings, "TASKS", None) or {}).items():
+        found = import_string(params["BACKEND"])
+        if isinstance(found, type) and issubclass(found, LedgerBackend):
+            return str(alias)
+    return "default"
+
+
+def job(function: Callable[..., Any] | None = None, **options: Any) -> Any:
+    """Declare a job definition: `@job`, or `@job(queue_name="webhooks", max_attempts=10)`.
+
+    Takes the options of `JobDefinition` and returns one. Raises InvalidDefinition for an unknown
+    or invalid option, naming it, its value and the rule.
+    """
+
+    def declare(target: Callable[..., Any]) -> JobDefinition:
+        for name in options:
+            _check_option_name(name)
+        return JobDefinition(func=target, backend=options.pop("backend", _backend_alias()), **options)
+
+    return declare if function is None else declare(function)

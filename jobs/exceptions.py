@@ -1,0 +1,114 @@
+"""What can go wrong, one class each; the facts are attributes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+
+
+class JobsError(Exception):
+    """Base of the errors of the engine. Do not raise directly."""
+
+
+class JobsConfigurationError(JobsError, ImproperlyConfigured):
+    """A JOBS_* setting is not valid."""
+
+
+class InvalidDefinition(JobsError, TypeError):
+    """An option of a job definition is not valid."""
+
+
+class UnknownDefinition(JobsError, LookupError):
+    """No job definition of this name is registered."""
+
+    def __init__(self, name: str, suggestion: str = "") -> None:
+        self.name = name
+        hint = f" Did you mean {suggestion!r}?" if suggestion else ""
+        super().__init__(f"No job definition {name!r} is registered.{hint}")
+
+
+class UnknownQueue(JobsError, LookupError):
+    """No pool serves a queue of this name, and no job is in it."""
+
+    def __init__(self, name: str, suggestion: str = "") -> None:
+        self.name = name
+        hint = f" Did you mean {suggestion!r}?" if suggestion else ""
+        super().__init__(f"There is no queue {name!r}.{hint}")
+
+
+class InvalidArguments(JobsError, TypeError):
+    """The arguments do not fit the definition: `parameter`, `value` and `rule` say how."""
+
+    def __init__(self, definition: str, parameter: str, rule: str, value: Any = None) -> None:
+        self.definition = definition
+        self.parameter = parameter
+        self.value = value
+        self.rule = rule
+        super().__init__(f"{definition}: {parameter}: {rule}")
+
+
+class InvalidOption(JobsError, ValueError):
+    """A value given at dispatch is not valid: `field`, `value` and `rule` say how."""
+
+    def __init__(self, field: str, value: Any, rule: str) -> None:
+        self.field = field
+        self.value = value
+        self.rule = rule
+        super().__init__(f"{field}: {value!r}: {rule}")
+
+
+class InvalidResult(JobsError, TypeError):
+    """The job returned a value that JSON cannot hold."""
+
+
+class MissingObject(JobsError):
+    """A model instance that was given as an argument is gone."""
+
+    def __init__(self, model: str, pk: Any) -> None:
+        self.model = model
+        self.pk = pk
+        super().__init__(f"{model} with primary key {pk!r} no longer exists")
+
+
+class NotAllowedInState(JobsError):
+    """The job's state does not allow this."""
+
+    def __init__(self, action: str, job_id: Any, state: str) -> None:
+        self.action = action
+        self.job_id = job_id
+        self.state = state
+        super().__init__(f"Job {job_id} is {state} and cannot be {action}")
+
+
+class JobTimeout(JobsError, TimeoutError):
+    """Raised inside a job whose time is up. What does not end soon after it is killed."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        super().__init__(f"The job ran longer than its timeout of {seconds:g} s")
+
+
+class JobLost(JobsError):
+    """The worker that ran the job died."""
+
+
+class RetriesExpired(JobsError):
+    """The time until which the job may be tried again has passed."""
+
+
+class JobReleased(BaseException):  # noqa: N818 - control flow, like GeneratorExit
+    """Ends an attempt whose job goes back to wait. Raised by `current_job().release()`; not an
+    Exception, so that an `except Exception` in the job does not stop it."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        super().__init__(f"released for {seconds:g} s")
+
+
+class JobFailedForGood(BaseException):  # noqa: N818 - control flow, like GeneratorExit
+    """Ends a job as failed whatever its attempts. Raised by `current_job().fail()`."""
+
+    def __init__(self, cause: BaseException) -> None:
+        self.cause = cause
+        super().__init__(str(cause))

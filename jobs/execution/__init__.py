@@ -1,0 +1,1 @@
+"""Running jobs: the runner, its context, and the decisions after an attempt."""

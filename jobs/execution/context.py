@@ -1,0 +1,163 @@
+"""What a running job may know and do: `current_job()`."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from time import monotonic
+from typing import TYPE_CHECKING, Any, NoReturn
+from uuid import UUID
+
+from django.utils import timezone
+
+from jobs.exceptions import InvalidOption, JobFailedForGood, JobReleased
+from jobs.ledger.outcome import ClaimedJob, LogLine
+
+if TYPE_CHECKING:
+    from jobs.execution.policy import Policy
+
+REPORT_EVERY = 1.0
+"""Seconds between two writes of a job's progress, and between two looks for a cancellation."""
+MOST_LOG_LINES = 1000
+
+
+class CurrentJob:
+    """The job that runs here."""
+
+    def __init__(
+        self, claimed: ClaimedJob, policy: Policy, stopping: Callable[[], bool] | None = None
+    ) -> None:
+        self._claimed = claimed
+        self._policy = policy
+        self._stopping = stopping
+        self._reported = -REPORT_EVERY
+        self._looked = monotonic()
+        self._cancelled = claimed.cancel_requested
+        self._progress: dict[str, Any] | None = None
+        self.lines: list[LogLine] = []
+
+    @property
+    def id(self) -> UUID:
+        return self._claimed.id
+
+    @property
+    def definition(self) -> str:
+        """The dotted path of the definition."""
+        return self._claimed.definition
+
+    @property
+    def queue(self) -> str:
+        return self._claimed.queue
+
+    @property
+    def priority(self) -> int:
+        return self._claimed.priority
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """`{"args": […], "kwargs": {…}}`, as stored."""
+        return self._claimed.arguments
+
+    @property
+    def attempt(self) -> int:
+        """The number of this attempt, from 1."""
+        return self._claimed.attempts
+
+    @property
+    def fence(self) -> int:
+        """The claim that this attempt writes with; a rescued job has a newer one."""
+        return self._claimed.fence
+
+    @property
+    def max_attempts(self) -> int | None:
+        return self._policy.max_attempts
+
+    @property
+    def enqueued_at(self) -> dt.datetime:
+        return self._claimed.enqueued_at
+
+    @property
+    def slot_at(self) -> dt.datetime | None:
+        """The time of the schedule for which this job runs, if a schedule enqueued it."""
+        return self._claimed.slot_at
+
+    def release(self, seconds: float | dt.timedelta = 0) -> NoReturn:
+        """End this attempt and run the job again after so long.
+
+        Spends an attempt of `max_attempts`, none of `max_exceptions`. Raises InvalidOption for a
+        negative time.
+        """
+        wait = seconds.total_seconds() if isinstance(seconds, dt.timedelta) else seconds
+        if isinstance(wait, bool) or not isinstance(wait, int | float) or not wait >= 0:
+            raise InvalidOption("seconds", seconds, "must be a number of at least 0")
+        raise JobReleased(float(wait))
+
+    def fail(self, cause: BaseException | str) -> NoReturn:
+        """End this job as failed for good, whatever attempts are left."""
+        raise JobFailedForGood(cause if isinstance(cause, BaseException) else RuntimeError(cause))
+
+    def progress(self, done: float, total: float | None = None, message: str = "") -> None:
+        """Say how far the job is. Written at most once a second, and the last word always."""
+        self._progress = {"done": done, "total": total, "message": message}
+        if monotonic() - self._reported >= REPORT_EVERY:
+            self._report()
+
+    def log(self, message: str, *, level: str = "info") -> None:
+        """Keep a line with this attempt. Lines are written when the attempt ends; of more than
+        1,000 the rest are dropped, which the last line says."""
+        if len(self.lines) < MOST_LOG_LINES:
+            self.lines.append(LogLine(timezone.now(), level, message))
+        elif len(self.lines) == MOST_LOG_LINES:
+            note = f"more than {MOST_LOG_LINES} lines; the rest was dropped"
+            self.lines.append(LogLine(timezone.now(), "warning", note))
+
+    def should_stop(self) -> bool:
+        """Whether the job had better end soon: it was cancelled, or its worker is stopping.
+
+        Looks into the ledger at most once a second.
+        """
+        if self._stopping is not None and self._stopping():
+            return True
+        if not self._cancelled and monotonic() - self._looked >= REPORT_EVERY:
+            self._looked = monotonic()
+            self._cancelled = self._row().filter(cancel_requested=True).exists()
+        return self._cancelled
+
+    def flush(self) -> None:
+        """Write progress that has not been written yet."""
+        if self._progress is not None:
+            self._report()
+
+    def _report(self) -> None:
+        self._reported = monotonic()
+        self._row().update(progress=self._progress)
+        self._progress = None
+
+    def _row(self) -> Any:
+        from jobs.conf import settings
+        from jobs.models import Job
+
+        # The fence: a job that was rescued meanwhile belongs to another attempt.
+        return Job.objects.using(settings.DATABASE).filter(
+            pk=self._claimed.id, fence=self._claimed.fence, state="running"
+        )
+
+
+_current: ContextVar[CurrentJob | None] = ContextVar("current_job", default=None)
+
+
+@contextmanager
+def as_current(job: CurrentJob) -> Iterator[CurrentJob]:
+    """Make this the current job inside the block."""
+    token = _current.set(job)
+    try:
+        yield job
+    finally:
+        _current.reset(token)
+
+
+def current_job() -> CurrentJob | None:
+    """The job that runs here, or None outside of one."""
+    return _current.get()

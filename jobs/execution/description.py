@@ -1,0 +1,58 @@
+"""An exception as the facts that the ledger keeps."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+from types import TracebackType
+
+LONGEST_MESSAGE = 10_000
+LONGEST_TRACEBACK = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    exception_class: str
+    message: str
+    traceback: str
+
+
+def class_path(error: BaseException) -> str:
+    """The dotted path of the exception's class, as `django.tasks` stores it."""
+    kind = type(error)
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def describe(error: BaseException) -> Described:
+    """The class, message and traceback of an exception, each bounded.
+
+    The frames of the runner are left out; of an overlong traceback the middle is.
+    """
+    text = "".join(
+        traceback.format_exception(type(error), error, _without_runner(error.__traceback__))
+    )
+    return Described(class_path(error), _message(error)[:LONGEST_MESSAGE], _shortened(text))
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as broken:  # noqa: BLE001 - whatever a foreign __str__ raises is the message
+        return f"<str() of the exception raised {class_path(broken)}>"
+
+
+def _without_runner(frames: TracebackType | None) -> TracebackType | None:
+    while frames is not None and frames.tb_frame.f_globals.get("__name__", "").startswith(
+        "jobs.execution."
+    ):
+        if frames.tb_next is None:
+            return frames
+        frames = frames.tb_next
+    return frames
+
+
+def _shortened(text: str) -> str:
+    if len(text) <= LONGEST_TRACEBACK:
+        return text
+    half = LONGEST_TRACEBACK // 2
+    return f"{text[:half]}\n… {len(text) - 2 * half} characters left out …\n{text[-half:]}"

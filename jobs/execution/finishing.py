@@ -1,0 +1,80 @@
+"""Writing outcomes to the ledger, and telling of them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from uuid import UUID
+
+from django.dispatch import Signal
+
+from jobs import events, transports
+from jobs.execution import framework_events
+from jobs.ledger.contract import Ledger
+from jobs.ledger.outcome import Outcome
+from jobs.models.states import AttemptOutcome, JobState
+
+logger = logging.getLogger("jobs.execution")
+
+
+def finish(book: Ledger, outcomes: Sequence[Outcome]) -> set[UUID]:
+    """Write how attempts ended, then send the events of those that were accepted; return their ids.
+
+    What is not accepted came from a late finisher: the job was rescued meanwhile, and another
+    attempt decides. Its outcome is logged and dropped.
+    """
+    accepted = book.complete(outcomes)
+    woken = set()
+    for outcome in outcomes:
+        if outcome.job.id not in accepted:
+            logger.warning(
+                "attempt %s of %s %s ended (%s) after the job was taken from it",
+                outcome.job.attempts,
+                outcome.job.definition,
+                outcome.job.id,
+                outcome.outcome,
+            )
+            continue
+        if outcome.outcome != AttemptOutcome.SUCCEEDED or events.job_succeeded.receivers:
+            _tell(outcome)
+        framework_events.finished(outcome)
+        if outcome.state == JobState.READY or outcome.job.chain or outcome.has_callback:
+            woken.add(outcome.job.queue)
+    if woken:
+        transports.current().wake(woken)
+    return accepted
+
+
+def _tell(outcome: Outcome) -> None:
+    if outcome.outcome == AttemptOutcome.LOST:
+        _emit(events.job_lost, outcome, detail=outcome.detail)
+    if outcome.state == JobState.SUCCEEDED:
+        seconds = (outcome.finished_at - outcome.started_at).total_seconds()
+        _emit(events.job_succeeded, outcome, run_time=seconds)
+    elif outcome.state == JobState.FAILED:
+        _emit(
+            events.job_failed,
+            outcome,
+            reason=outcome.failure.reason if outcome.failure else "",
+            exception_class=outcome.exception_class,
+            message=outcome.message,
+        )
+    elif outcome.state == JobState.CANCELLED:
+        _emit(events.job_cancelled, outcome, detail=outcome.message or outcome.detail)
+    elif outcome.outcome == AttemptOutcome.RELEASED:
+        _emit(events.job_released, outcome, delay=outcome.delay)
+    elif outcome.outcome in (AttemptOutcome.FAILED, AttemptOutcome.TIMED_OUT):
+        _emit(
+            events.job_retrying,
+            outcome,
+            delay=outcome.delay,
+            exception_class=outcome.exception_class,
+            message=outcome.message,
+        )
+
+
+def _emit(signal: Signal, outcome: Outcome, **payload: object) -> None:
+    job = outcome.job
+    events.emit(
+        signal, job.definition, job_id=job.id, queue=job.queue, attempt=job.attempts, **payload
+    )

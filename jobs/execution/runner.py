@@ -1,0 +1,231 @@
+"""Running one claimed job: from its row to the outcome of the attempt."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections.abc import Callable
+from inspect import iscoroutinefunction
+from typing import TYPE_CHECKING, Any
+
+from asgiref.sync import async_to_sync
+
+from jobs import arguments, events, registry
+from jobs.conf import Pool
+from jobs.exceptions import (
+    InvalidArguments,
+    JobFailedForGood,
+    JobReleased,
+    JobTimeout,
+    MissingObject,
+    RetriesExpired,
+    UnknownDefinition,
+)
+from jobs.execution import framework_events, retrying
+from jobs.execution.context import CurrentJob, as_current
+from jobs.execution.description import describe
+from jobs.execution.policy import Policy
+from jobs.execution.timeouts import time_limit
+from jobs.failures.fingerprint import fingerprint
+from jobs.ledger.outcome import ClaimedJob, Failure, Outcome
+from jobs.models.states import AttemptOutcome, JobState
+
+if TYPE_CHECKING:
+    from jobs.definitions import JobDefinition
+
+
+def run(
+    claimed: ClaimedJob, *, pool: Pool | None, should_stop: Callable[[], bool] | None = None
+) -> Outcome:
+    """Run a job in this process and return how it ended; write nothing.
+
+    Whatever the job raises, SystemExit included, becomes an outcome.
+    """
+    started_at = claimed.now()
+    definition = registry.find(claimed.definition)
+    policy = Policy.of(definition, claimed.options, pool)
+    job = CurrentJob(claimed, policy, should_stop)
+    with as_current(job):
+        outcome = _attempt(claimed, policy, definition, job, started_at)
+    outcome.logs = job.lines
+    return outcome
+
+
+def _attempt(
+    claimed: ClaimedJob,
+    policy: Policy,
+    definition: JobDefinition | None,
+    job: CurrentJob,
+    started_at: dt.datetime,
+) -> Outcome:
+    try:
+        if definition is None:
+            raise UnknownDefinition(claimed.definition)
+        _refuse_late_start(claimed, started_at)
+        events.emit(
+            events.job_started,
+            claimed.definition,
+            job_id=claimed.id,
+            queue=claimed.queue,
+            attempt=claimed.attempts,
+            worker_id=claimed.worker_id,
+        )
+        framework_events.started(definition, claimed)
+        args, kwargs = arguments.decode(claimed.arguments)
+        value = _call(definition, claimed, policy, args, kwargs)
+        result = arguments.encode_result(value)
+        job.flush()
+        return Outcome(
+            job=claimed,
+            outcome=AttemptOutcome.SUCCEEDED,
+            state=JobState.SUCCEEDED,
+            result=result,
+            started_at=started_at,
+            finished_at=claimed.now(),
+        )
+    except JobReleased as release:
+        return _released(claimed, policy, definition, release, started_at)
+    except BaseException as error:  # noqa: BLE001 - the outcome carries it
+        return _raised(claimed, policy, definition, error, started_at)
+
+
+def _refuse_late_start(claimed: ClaimedJob, now: dt.datetime) -> None:
+    if claimed.retry_until is not None and now > claimed.retry_until:
+        raise RetriesExpired(f"retry_until was {claimed.retry_until.isoformat()}")
+
+
+def _call(
+    definition: JobDefinition,
+    claimed: ClaimedJob,
+    policy: Policy,
+    args: list[Any],
+    kwargs: dict[str, Any],
+) -> Any:
+    if definition.takes_context:
+        args = [framework_events.context_of(definition, claimed), *args]
+    try:
+        if iscoroutinefunction(definition.func):
+            return async_to_sync(_awaited)(definition.func, policy.timeout, args, kwargs)
+        with time_limit(policy.timeout):
+            return definition.func(*args, **kwargs)
+    except TypeError as error:
+        if _is_of_the_call(error):
+            label = f"{definition.label}{definition.signature}"
+            raise InvalidArguments(
+                definition.path, "arguments", f"{error}; the signature is now {label}"
+            ) from None
+        raise
+
+
+async def _awaited(
+    function: Callable[..., Any], timeout: float | None, args: list[Any], kwargs: dict[str, Any]
+) -> Any:
+    """Await a coroutine job, cancelled when its time is up: a signal would only reach the thread
+    that waits for it."""
+    limit = asyncio.timeout(timeout)
+    try:
+        async with limit:
+            return await function(*args, **kwargs)
+    except TimeoutError:
+        if limit.expired() and timeout is not None:
+            raise JobTimeout(timeout) from None
+        raise
+
+
+def _is_of_the_call(error: TypeError) -> bool:
+    """Whether the call itself failed, not something inside the function."""
+    frames = error.__traceback__
+    while frames is not None and frames.tb_frame.f_globals.get("__name__") == __name__:
+        frames = frames.tb_next
+    return frames is None
+
+
+def _released(
+    claimed: ClaimedJob,
+    policy: Policy,
+    definition: JobDefinition | None,
+    release: JobReleased,
+    started_at: dt.datetime,
+) -> Outcome:
+    now = claimed.now()
+    decision = retrying.after_release(claimed, policy, release.seconds, now)
+    outcome = Outcome(
+        job=claimed,
+        outcome=AttemptOutcome.RELEASED,
+        state=decision.state,
+        delay=decision.delay,
+        detail=f"released for {release.seconds:g} s",
+        started_at=started_at,
+        finished_at=now,
+    )
+    if decision.reason is not None:
+        message = f"The job released itself, but its attempts ({claimed.attempts}) are spent"
+        if decision.reason == "expired":
+            message = "The job released itself beyond its retry_until"
+        outcome.message, outcome.exception_class = message, "jobs.exceptions.RetriesExpired"
+        _fail(outcome, definition, decision.reason)
+    return outcome
+
+
+def _raised(
+    claimed: ClaimedJob,
+    policy: Policy,
+    definition: JobDefinition | None,
+    error: BaseException,
+    started_at: dt.datetime,
+) -> Outcome:
+    now = claimed.now()
+    decision, error = _decide(claimed, policy, definition, error, now)
+    if isinstance(error, JobFailedForGood):
+        error = error.cause
+    described = describe(error)
+    kind = AttemptOutcome.TIMED_OUT if isinstance(error, JobTimeout) else AttemptOutcome.FAILED
+    if decision is retrying.DISCARD:
+        kind = AttemptOutcome.DISCARDED
+    outcome = Outcome(
+        job=claimed,
+        outcome=kind,
+        state=decision.state,
+        delay=decision.delay,
+        started_at=started_at,
+        finished_at=now,
+        exception_class=described.exception_class,
+        message=described.message,
+        traceback=described.traceback,
+        is_exception=True,
+        error=error,
+    )
+    if decision.reason is not None:
+        _fail(outcome, definition, decision.reason)
+    return outcome
+
+
+def _decide(
+    claimed: ClaimedJob,
+    policy: Policy,
+    definition: JobDefinition | None,
+    error: BaseException,
+    now: dt.datetime,
+) -> tuple[retrying.Decision, BaseException]:
+    """The decision, and the error to record: that of a broken policy takes the job's as its
+    context."""
+    if isinstance(error, MissingObject) and policy.discard_when_missing:
+        return retrying.DISCARD, error
+    if isinstance(error, RetriesExpired):
+        return retrying.failed(retrying.FailureReason.EXPIRED), error
+    # Neither the code nor the arguments get better by waiting.
+    if isinstance(error, InvalidArguments | UnknownDefinition):
+        return retrying.failed(retrying.FailureReason.EXCEPTION), error
+    try:
+        return retrying.after_exception(claimed, policy, definition, error, now), error
+    except Exception as broken:  # noqa: BLE001 - recorded as the failure
+        broken.__context__ = error
+        return retrying.failed(retrying.FailureReason.EXCEPTION), broken
+
+
+def _fail(outcome: Outcome, definition: JobDefinition | None, reason: str) -> None:
+    outcome.failure = Failure(
+        reason=reason,
+        fingerprint=fingerprint(outcome.exception_class, outcome.message, outcome.traceback),
+    )
+    outcome.has_callback = definition is not None and definition.on_failure is not None

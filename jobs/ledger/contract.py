@@ -1,0 +1,88 @@
+"""The contract of the ledger: every statement of the hot path, for many rows at once."""
+
+from __future__ import annotations
+
+import datetime as dt
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from jobs.ledger.outcome import ClaimedJob, Outcome
+
+if TYPE_CHECKING:
+    from django.db.backends.base.base import BaseDatabaseWrapper
+
+    from jobs.dispatch import NewJob
+
+
+class Ledger(ABC):
+    """The ledger over one connection. Not shared between threads.
+
+    Every method is one transaction, or part of the caller's where one is open. "Now" is the
+    database's clock.
+    """
+
+    def __init__(self, connection: BaseDatabaseWrapper) -> None:
+        self.connection = connection
+
+    @abstractmethod
+    def now(self) -> dt.datetime:
+        """The database's clock."""
+
+    @abstractmethod
+    def insert(self, jobs: Sequence[NewJob]) -> dict[UUID, dt.datetime]:
+        """Insert jobs and their tags; return when each was enqueued."""
+
+    @abstractmethod
+    def claim(
+        self,
+        *,
+        worker_id: int,
+        queues: Sequence[str],
+        limit: int,
+        except_definitions: Sequence[str] = (),
+    ) -> list[ClaimedJob]:
+        """Take up to `limit` ready jobs for this worker, and spend an attempt of each.
+
+        Queues are served in the given order, and inside one: priority, deadline, age. Paused
+        queues give nothing. No job is given to two workers, and none waits for another's claim.
+        """
+
+    @abstractmethod
+    def claim_job(self, job_id: UUID, *, worker_id: int) -> ClaimedJob | None:
+        """Take this one job if it is ready."""
+
+    @abstractmethod
+    def complete(self, outcomes: Sequence[Outcome]) -> set[UUID]:
+        """Write how attempts ended, and return the ids of the jobs for which it was written.
+
+        An id is missing where the job was rescued or taken over meanwhile: then nothing of the
+        late finisher is written. All else happens in the same transaction: attempts, logs, failed
+        jobs, the next link of a chain or the cancelling of its rest, and the job that calls
+        `on_failure`.
+        """
+
+    @abstractmethod
+    def give_back(self, jobs: Sequence[ClaimedJob]) -> int:
+        """Return claimed jobs that were not started; no attempt is spent or recorded."""
+
+    @abstractmethod
+    def promote(self, limit: int = 1000) -> set[str]:
+        """Make due scheduled jobs ready; return the queues that got some."""
+
+    @abstractmethod
+    def held_by(self, worker_ids: Sequence[int]) -> list[ClaimedJob]:
+        """The running jobs of these workers."""
+
+    @abstractmethod
+    def take_lease(self, name: str, holder: UUID, ttl: dt.timedelta) -> bool:
+        """Take or renew a lease; False while another holds it."""
+
+    @abstractmethod
+    def release_lease(self, name: str, holder: UUID) -> None:
+        """Give a lease back, if it is this holder's."""
+
+    @abstractmethod
+    def heartbeat(self, cluster_id: UUID) -> bool:
+        """Say that a cluster lives; False if it was declared lost or stopped meanwhile."""

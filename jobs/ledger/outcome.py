@@ -1,0 +1,88 @@
+"""What passes between the ledger and those who run jobs: a claimed job, and how it ended."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any
+from uuid import UUID
+
+
+@dataclass(slots=True)
+class ClaimedJob:
+    """A job that a worker holds: what it needs to run it, and the fence it may write with."""
+
+    id: UUID
+    definition: str
+    queue: str
+    arguments: dict[str, Any]
+    options: dict[str, Any]
+    attempts: int
+    """The number of this attempt."""
+    exceptions: int
+    crashes: int
+    fence: int
+    priority: int
+    worker_id: int
+    enqueued_at: dt.datetime
+    started_at: dt.datetime
+    """When it was claimed, by the database's clock."""
+    retry_until: dt.datetime | None
+    chain: UUID | None
+    schedule_id: int | None
+    slot_at: dt.datetime | None
+    cancel_requested: bool
+    received: float = field(default_factory=monotonic)
+    """When this process got the job, by its monotonic clock: what is added to `started_at`."""
+
+    def now(self) -> dt.datetime:
+        """The database's time, told by this process's monotonic clock since the claim."""
+        return self.started_at + dt.timedelta(seconds=monotonic() - self.received)
+
+
+@dataclass(slots=True, kw_only=True)
+class Failure:
+    """The facts of a job that failed for good."""
+
+    reason: str
+    fingerprint: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Outcome:
+    """How one attempt ended, and what becomes of its job.
+
+    `delay` is used where `state` is scheduled.
+    """
+
+    job: ClaimedJob
+    outcome: str
+    state: str
+    started_at: dt.datetime
+    finished_at: dt.datetime
+    result: Any = None
+    delay: float = 0.0
+    detail: str = ""
+    exception_class: str = ""
+    message: str = ""
+    traceback: str = ""
+    is_exception: bool = False
+    is_crash: bool = False
+    refund: bool = False
+    """Whether the attempt is not spent, as when a shutdown interrupted it."""
+    failure: Failure | None = None
+    logs: list[LogLine] = field(default_factory=list)
+    has_callback: bool = False
+    """Whether the definition wants `on_failure` called."""
+    error: BaseException | None = None
+    """The exception itself, for receivers in this process; it is not stored."""
+
+
+@dataclass(slots=True)
+class LogLine:
+    """One line that a job logged."""
+
+    at: dt.datetime
+    level: str
+    message: str

@@ -1,0 +1,255 @@
+"""The ledger on PostgreSQL: data-modifying CTEs, `FOR UPDATE SKIP LOCKED`, the server's clock."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from jobs.ledger import rows
+from jobs.ledger.outcome import ClaimedJob, Outcome
+from jobs.ledger.sql import ENDED, SqlLedger
+
+if TYPE_CHECKING:
+    from jobs.dispatch import NewJob
+
+_RETURNED = ", ".join(f"job.{column}" for column in rows.CLAIMED_COLUMNS.split(", "))
+
+_INSERT = """
+INSERT INTO jobs_job (
+    id, definition, queue, state, priority, deadline, claim_rank, due_at, arguments, options,
+    attempts, exceptions, crashes, fence, enqueued_at, retry_until, retry_of_id, schedule_id,
+    slot_at, chain, follows_id, cancel_requested
+)
+SELECT
+    new.id, new.definition, new.queue,
+    CASE
+        WHEN new.follows_id IS NOT NULL THEN 'blocked'
+        WHEN new.due > statement_timestamp() THEN 'scheduled'
+        ELSE 'ready'
+    END,
+    new.priority, new.deadline, new.claim_rank, new.due, new.arguments, new.options,
+    0, 0, 0, 0, statement_timestamp(), new.retry_until, new.retry_of_id, new.schedule_id,
+    new.slot_at, new.chain, new.follows_id, false
+FROM (
+    SELECT *, COALESCE(due_at, statement_timestamp() + delay * interval '1 second') AS due
+    FROM json_to_recordset(%s::json) AS given (
+        id uuid, definition text, queue text, priority smallint, deadline timestamptz,
+        claim_rank bigint, due_at timestamptz, delay float8, arguments jsonb, options jsonb,
+        retry_until timestamptz, retry_of_id uuid, schedule_id bigint, slot_at timestamptz,
+        chain uuid, follows_id uuid
+    )
+) AS new
+RETURNING id, enqueued_at
+"""
+
+# The lateral subquery is read lane by lane, so a later queue is not touched once enough was found.
+# MATERIALIZED: the rows are locked once, whatever plan the update takes.
+_CLAIM = f"""
+WITH taken AS MATERIALIZED (
+    SELECT picked.id
+    FROM unnest(%s::text[]) WITH ORDINALITY AS lane (name, place)
+    CROSS JOIN LATERAL (
+        SELECT job.id FROM jobs_job AS job
+        WHERE job.state = 'ready' AND job.queue = lane.name {{known}}
+        AND NOT EXISTS (
+            SELECT 1 FROM jobs_queue AS paused
+            WHERE paused.name = lane.name AND paused.paused_at IS NOT NULL
+            AND (paused.paused_until IS NULL OR paused.paused_until > statement_timestamp())
+        )
+        ORDER BY job.claim_rank, job.id
+        LIMIT %s
+        FOR UPDATE OF job SKIP LOCKED
+    ) AS picked
+    LIMIT %s
+)
+UPDATE jobs_job AS job
+SET state = 'running', worker_id = %s, fence = job.fence + 1, attempts = job.attempts + 1,
+    started_at = statement_timestamp()
+FROM taken WHERE job.id = taken.id
+RETURNING {_RETURNED}
+"""  # noqa: S608 - column names of ours
+
+_CLAIM_ONE = f"""
+UPDATE jobs_job AS job
+SET state = 'running', worker_id = %s, fence = job.fence + 1, attempts = job.attempts + 1,
+    started_at = statement_timestamp()
+WHERE job.id = %s AND job.state = 'ready'
+RETURNING {_RETURNED}
+"""  # noqa: S608 - column names of ours
+
+# A cancelled job is not tried again; the request may come at any moment, so the row decides.
+_STATE = """CASE WHEN job.cancel_requested AND ended.state IN ('ready', 'scheduled')
+            THEN 'cancelled' ELSE ended.state END"""
+
+_FINISH = f"""
+WITH ended AS (
+    SELECT * FROM json_to_recordset(%s::json) AS given (
+        job_id uuid, fence int, outcome text, state text, delay float8, result jsonb,
+        started_at timestamptz, finished_at timestamptz, detail text, exception_class text,
+        message text, traceback text, is_exception int, is_crash int, refund int
+    )
+), finished AS (
+    UPDATE jobs_job AS job
+    SET state = {_STATE},
+        due_at = CASE WHEN ended.state = 'scheduled'
+                 THEN statement_timestamp() + ended.delay * interval '1 second' END,
+        result = ended.result,
+        attempts = job.attempts - ended.refund,
+        exceptions = job.exceptions + ended.is_exception,
+        crashes = job.crashes + ended.is_crash,
+        started_at = ended.started_at,
+        finished_at = CASE WHEN {_STATE} IN {ENDED} THEN ended.finished_at END
+    FROM ended
+    WHERE job.id = ended.job_id AND job.state = 'running' AND job.fence = ended.fence
+    RETURNING job.id, job.attempts + ended.refund AS number, job.worker_id, ended.*
+), recorded AS (
+    INSERT INTO jobs_attempt (
+        job_id, number, fence, worker_id, started_at, finished_at, outcome, detail,
+        exception_class, message, traceback
+    )
+    SELECT id, number, fence, worker_id, started_at, finished_at, outcome, detail,
+        exception_class, message, traceback
+    FROM finished
+)
+SELECT id FROM finished
+"""  # noqa: S608 - constants of ours
+
+_FAIL = """
+INSERT INTO jobs_failedjob (
+    id, job_id, definition, queue, priority, arguments, options, tags, reason, exception_class,
+    message, traceback, fingerprint, attempts, worker_id, enqueued_at, failed_at
+)
+SELECT
+    failed.id, job.id, job.definition, job.queue, job.priority, job.arguments, job.options,
+    COALESCE((SELECT jsonb_agg(tag.name) FROM jobs_jobtag AS tag WHERE tag.job_id = job.id), '[]'),
+    failed.reason, failed.exception_class, failed.message, failed.traceback, failed.fingerprint,
+    job.attempts, failed.worker_id, job.enqueued_at, job.finished_at
+FROM json_to_recordset(%s::json) AS failed (
+    id uuid, job_id uuid, reason text, fingerprint text, exception_class text, message text,
+    traceback text, worker_id bigint
+)
+JOIN jobs_job AS job ON job.id = failed.job_id
+"""
+
+
+class PostgresLedger(SqlLedger):
+    """The ledger on PostgreSQL 13 or later."""
+
+    def now(self) -> dt.datetime:
+        moment: dt.datetime = self._fetch("SELECT clock_timestamp()", ())[0][0]
+        return moment
+
+    def claim(
+        self,
+        *,
+        worker_id: int,
+        queues: Sequence[str],
+        limit: int,
+        except_definitions: Sequence[str] = (),
+    ) -> list[ClaimedJob]:
+        parameters: list[Any] = [list(queues)]
+        known = ""
+        if except_definitions:
+            known = "AND job.definition <> ALL(%s::text[])"
+            parameters.append(list(except_definitions))
+        parameters += [limit, limit, worker_id]
+        found = self._fetch(_CLAIM.format(known=known), parameters)
+        place = {name: index for index, name in enumerate(queues)}
+        # RETURNING keeps no order: queue, then rank, then age.
+        found.sort(key=lambda row: (place[row[2]], row[-1], row[0]))
+        return [rows.claimed_job(row) for row in found]
+
+    def claim_job(self, job_id: UUID, *, worker_id: int) -> ClaimedJob | None:
+        found = self._fetch(_CLAIM_ONE, [worker_id, job_id])
+        return rows.claimed_job(found[0]) if found else None
+
+    def give_back(self, jobs: Sequence[ClaimedJob]) -> int:
+        if not jobs:
+            return 0
+        return self._count(
+            "UPDATE jobs_job AS job SET state = 'ready', attempts = job.attempts - 1 "
+            "FROM unnest(%s::uuid[], %s::int[]) AS held (id, fence) "
+            "WHERE job.id = held.id AND job.state = 'running' AND job.fence = held.fence",
+            [[job.id for job in jobs], [job.fence for job in jobs]],
+        )
+
+    def promote(self, limit: int = 1000) -> set[str]:
+        found = self._fetch(
+            "WITH due AS MATERIALIZED (SELECT id FROM jobs_job WHERE state = 'scheduled' "
+            "AND due_at <= statement_timestamp() ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED) "
+            "UPDATE jobs_job AS job SET state = 'ready' FROM due WHERE job.id = due.id "
+            "RETURNING job.queue",
+            [limit],
+        )
+        return {row[0] for row in found}
+
+    def take_lease(self, name: str, holder: UUID, ttl: dt.timedelta) -> bool:
+        return bool(
+            self._fetch(
+                "INSERT INTO jobs_lease AS lease (name, holder, expires_at) "
+                "VALUES (%s, %s, clock_timestamp() + %s) ON CONFLICT (name) DO UPDATE "
+                "SET holder = excluded.holder, expires_at = excluded.expires_at "
+                "WHERE lease.holder = excluded.holder OR lease.expires_at < clock_timestamp() "
+                "RETURNING name",
+                [name, holder, ttl],
+            )
+        )
+
+    def heartbeat(self, cluster_id: UUID) -> bool:
+        return bool(
+            self._count(
+                "UPDATE jobs_cluster SET heartbeat_at = clock_timestamp() "
+                "WHERE id = %s AND status NOT IN ('lost', 'stopped')",
+                [cluster_id],
+            )
+        )
+
+    def _moment(self, value: dt.datetime | None) -> str | None:
+        return value.isoformat() if value is not None else None
+
+    def _uuid(self, value: UUID) -> Any:
+        return value
+
+    def _insert_jobs(self, jobs: Sequence[NewJob]) -> dict[UUID, dt.datetime]:
+        return dict(self._fetch(_INSERT, [rows.new_job_rows(jobs, self._moment)]))
+
+    def _insert_tags(self, document: str) -> None:
+        self._run(
+            "INSERT INTO jobs_jobtag (job_id, name) SELECT job_id, name "
+            "FROM json_to_recordset(%s::json) AS tag (job_id uuid, name text) "
+            "ON CONFLICT DO NOTHING",
+            [document],
+        )
+
+    def _insert_logs(self, document: str) -> None:
+        self._run(
+            "INSERT INTO jobs_joblog (job_id, attempt, at, level, message) "
+            "SELECT job_id, attempt, at, level, message FROM json_to_recordset(%s::json) "
+            "AS line (job_id uuid, attempt int, at timestamptz, level text, message text)",
+            [document],
+        )
+
+    def _insert_failures(self, document: str) -> None:
+        self._run(_FAIL, [document])
+
+    def _finish(self, outcomes: Sequence[Outcome]) -> set[UUID]:
+        found = self._fetch(_FINISH, [rows.outcome_rows(outcomes, self._moment)])
+        return {row[0] for row in found}
+
+    def _settle_chains(self, job_ids: Sequence[UUID]) -> None:
+        self._run(
+            "UPDATE jobs_job AS next SET state = CASE WHEN next.due_at > statement_timestamp() "
+            "THEN 'scheduled' ELSE 'ready' END FROM jobs_job AS job "
+            "WHERE job.id = ANY(%s::uuid[]) AND job.state = 'succeeded' "
+            "AND next.follows_id = job.id AND next.state = 'blocked'",
+            [list(job_ids)],
+        )
+        self._run(
+            "UPDATE jobs_job AS rest SET state = 'cancelled', finished_at = statement_timestamp() "
+            "FROM jobs_job AS job WHERE job.id = ANY(%s::uuid[]) "
+            "AND job.state IN ('failed', 'cancelled') "
+            "AND rest.chain = job.chain AND rest.state = 'blocked'",
+            [list(job_ids)],
+        )

@@ -1,0 +1,164 @@
+"""Rows on their way into and out of the ledger: jobs, outcomes and failures as JSON documents.
+
+Both databases take many rows as one JSON parameter, so that a statement has the same text and one
+parameter whatever the number of rows.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.utils.dateparse import parse_datetime
+
+from jobs.ledger.order import claim_rank
+from jobs.ledger.outcome import ClaimedJob, Outcome
+
+if TYPE_CHECKING:
+    from jobs.dispatch import NewJob
+
+CLAIMED_COLUMNS = (
+    "id, definition, queue, arguments, options, attempts, exceptions, crashes, fence, priority, "
+    "worker_id, enqueued_at, started_at, retry_until, chain, schedule_id, slot_at, "
+    "cancel_requested, claim_rank"
+)
+"""What the claim returns, in the order of `claimed_job`; the last is for sorting only."""
+
+
+def storable(text: str) -> str:
+    """Text that both databases take: NUL and lone surrogates are written as escapes."""
+    return text.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode()
+
+
+def new_job_rows(jobs: Iterable[NewJob], moment: Any) -> str:
+    """The JSON document of jobs to insert. `moment` formats a datetime for the database."""
+    return json.dumps(
+        [
+            {
+                "id": job.id.hex,
+                "definition": job.definition,
+                "queue": job.queue,
+                "priority": job.priority,
+                "deadline": moment(job.deadline),
+                "claim_rank": claim_rank(job.priority, job.deadline),
+                "due_at": moment(job.due_at),
+                "delay": job.delay.total_seconds() if job.delay is not None else None,
+                "arguments": job.arguments,
+                "options": job.options,
+                "retry_until": moment(job.retry_until),
+                "retry_of_id": job.retry_of.hex if job.retry_of else None,
+                "schedule_id": job.schedule_id,
+                "slot_at": moment(job.slot_at),
+                "chain": job.chain.hex if job.chain else None,
+                "follows_id": job.follows_id.hex if job.follows_id else None,
+            }
+            for job in jobs
+        ]
+    )
+
+
+def tag_rows(jobs: Iterable[NewJob]) -> str | None:
+    """The JSON document of the tags of new jobs, or None if there are none."""
+    rows = [{"job_id": job.id.hex, "name": tag} for job in jobs for tag in job.tags]
+    return json.dumps(rows) if rows else None
+
+
+def outcome_rows(outcomes: Iterable[Outcome], moment: Any) -> str:
+    """The JSON document of ended attempts."""
+    return json.dumps(
+        [
+            {
+                "job_id": outcome.job.id.hex,
+                "fence": outcome.job.fence,
+                "outcome": outcome.outcome,
+                "state": outcome.state,
+                "delay": outcome.delay,
+                "result": outcome.result,
+                "started_at": moment(outcome.started_at),
+                "finished_at": moment(outcome.finished_at),
+                "detail": storable(outcome.detail)[:200],
+                "exception_class": outcome.exception_class[:200],
+                "message": storable(outcome.message),
+                "traceback": storable(outcome.traceback),
+                "is_exception": int(outcome.is_exception),
+                "is_crash": int(outcome.is_crash),
+                "refund": int(outcome.refund),
+            }
+            for outcome in outcomes
+        ]
+    )
+
+
+def failure_rows(outcomes: Iterable[Outcome], new_id: Any) -> str | None:
+    """The JSON document of failed jobs, or None if none failed."""
+    rows = [
+        {
+            "id": new_id().hex,
+            "job_id": outcome.job.id.hex,
+            "reason": outcome.failure.reason,
+            "fingerprint": outcome.failure.fingerprint,
+            "exception_class": outcome.exception_class[:200],
+            "message": storable(outcome.message),
+            "traceback": storable(outcome.traceback),
+            "worker_id": outcome.job.worker_id,
+        }
+        for outcome in outcomes
+        if outcome.failure is not None
+    ]
+    return json.dumps(rows) if rows else None
+
+
+def log_rows(outcomes: Iterable[Outcome], moment: Any) -> str | None:
+    """The JSON document of what attempts logged, or None if nothing."""
+    rows = [
+        {
+            "job_id": outcome.job.id.hex,
+            "attempt": outcome.job.attempts,
+            "at": moment(line.at),
+            "level": line.level,
+            "message": storable(line.message),
+        }
+        for outcome in outcomes
+        for line in outcome.logs
+    ]
+    return json.dumps(rows) if rows else None
+
+
+def claimed_job(row: tuple[Any, ...]) -> ClaimedJob:
+    """A claimed job from a row of CLAIMED_COLUMNS, from either database."""
+    return ClaimedJob(
+        id=as_uuid(row[0]),
+        definition=row[1],
+        queue=row[2],
+        arguments=json.loads(row[3]),
+        options=json.loads(row[4]),
+        attempts=row[5],
+        exceptions=row[6],
+        crashes=row[7],
+        fence=row[8],
+        priority=row[9],
+        worker_id=row[10],
+        enqueued_at=as_moment(row[11]),
+        started_at=as_moment(row[12]),
+        retry_until=as_moment(row[13]),
+        chain=as_uuid(row[14]),
+        schedule_id=row[15],
+        slot_at=as_moment(row[16]),
+        cancel_requested=bool(row[17]),
+    )
+
+
+def as_uuid(value: Any) -> Any:
+    """A UUID from what the database returned; SQLite keeps them as hexadecimal text."""
+    return UUID(value) if isinstance(value, str) else value
+
+
+def as_moment(value: Any) -> Any:
+    """An aware datetime from what the database returned; SQLite keeps them as text in UTC."""
+    if isinstance(value, str):
+        moment = parse_datetime(value)
+        return moment.replace(tzinfo=dt.UTC) if moment and moment.tzinfo is None else moment
+    return value

@@ -1,0 +1,161 @@
+"""What both databases share: the transaction, and all that follows the end of an attempt."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from jobs.identifiers import uuid7
+from jobs.ledger import rows
+from jobs.ledger.contract import Ledger
+from jobs.ledger.outcome import ClaimedJob, Outcome
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from jobs.dispatch import NewJob
+
+ON_FAILURE = "jobs.callbacks.call_on_failure"
+"""The definition of the job that calls `on_failure`."""
+
+ENDED = "('succeeded', 'failed', 'cancelled')"
+
+
+class SqlLedger(Ledger):
+    """The part of the ledger that is the same on PostgreSQL and SQLite."""
+
+    begin = "BEGIN"
+    _begun = False
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Run the block in one transaction, or in the caller's where one is open.
+
+        It is begun and ended by hand, as the connection need not be one that Django knows by an
+        alias: a worker's ledger must not share the transaction of the job that it runs.
+        """
+        connection = self.connection
+        if self._begun or connection.in_atomic_block or not connection.get_autocommit():
+            yield
+            return
+        self._run(self.begin)
+        self._begun = True
+        try:
+            yield
+            self._run("COMMIT")
+        except BaseException:
+            # On a broken connection there is nothing left to roll back.
+            if connection.connection is not None and connection.is_usable():
+                self._run("ROLLBACK")
+            raise
+        finally:
+            self._begun = False
+
+    def insert(self, jobs: Sequence[NewJob]) -> dict[UUID, dt.datetime]:
+        tags = rows.tag_rows(jobs)
+        if tags is None:
+            return self._insert_jobs(jobs)
+        with self.transaction():
+            enqueued = self._insert_jobs(jobs)
+            self._insert_tags(tags)
+        return enqueued
+
+    def complete(self, outcomes: Sequence[Outcome]) -> set[UUID]:
+        if not outcomes:
+            return set()
+        # Only the update and the attempts: one statement where the database can.
+        if all(_is_plain(outcome) for outcome in outcomes):
+            return self._finish(outcomes)
+        with self.transaction():
+            accepted = self._finish(outcomes)
+            self._follow([outcome for outcome in outcomes if outcome.job.id in accepted])
+        return accepted
+
+    def _follow(self, accepted: Sequence[Outcome]) -> None:
+        """What else the ends of these attempts bring about."""
+        if logs := rows.log_rows(accepted, self._moment):
+            self._insert_logs(logs)
+        if failures := rows.failure_rows(accepted, uuid7):
+            self._insert_failures(failures)
+        chained = [outcome for outcome in accepted if outcome.job.chain is not None]
+        if chained:
+            self._settle_chains([outcome.job.id for outcome in chained])
+        called = [item for item in accepted if item.failure is not None and item.has_callback]
+        if called:
+            self.insert([_callback(outcome) for outcome in called])
+
+    def _run(self, sql: str, parameters: Sequence[Any] | None = None) -> None:
+        with self.connection.cursor() as cursor:
+            cursor.execute(sql, parameters)
+
+    def _fetch(self, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+        with self.connection.cursor() as cursor:
+            cursor.execute(sql, parameters)
+            return list(cursor.fetchall())
+
+    def _count(self, sql: str, parameters: Sequence[Any]) -> int:
+        with self.connection.cursor() as cursor:
+            cursor.execute(sql, parameters)
+            return int(cursor.rowcount)
+
+    def held_by(self, worker_ids: Sequence[int]) -> list[ClaimedJob]:
+        if not worker_ids:
+            return []
+        places = ", ".join(["%s"] * len(worker_ids))
+        found = self._fetch(
+            f"SELECT {rows.CLAIMED_COLUMNS} FROM jobs_job "  # noqa: S608 - only placeholders
+            f"WHERE state = 'running' AND worker_id IN ({places}) ORDER BY id",
+            list(worker_ids),
+        )
+        return [rows.claimed_job(row) for row in found]
+
+    def release_lease(self, name: str, holder: UUID) -> None:
+        self._run(
+            "DELETE FROM jobs_lease WHERE name = %s AND holder = %s", [name, self._uuid(holder)]
+        )
+
+    @abstractmethod
+    def _moment(self, value: dt.datetime | None) -> str | None:
+        """A datetime as the text that this database compares."""
+
+    @abstractmethod
+    def _uuid(self, value: UUID) -> Any:
+        """A UUID as a parameter."""
+
+    @abstractmethod
+    def _insert_jobs(self, jobs: Sequence[NewJob]) -> dict[UUID, dt.datetime]: ...
+
+    @abstractmethod
+    def _insert_tags(self, document: str) -> None: ...
+
+    @abstractmethod
+    def _insert_logs(self, document: str) -> None: ...
+
+    @abstractmethod
+    def _insert_failures(self, document: str) -> None: ...
+
+    @abstractmethod
+    def _finish(self, outcomes: Sequence[Outcome]) -> set[UUID]: ...
+
+    @abstractmethod
+    def _settle_chains(self, job_ids: Sequence[UUID]) -> None:
+        """Let the successors of succeeded links go, and cancel the rest of broken chains."""
+
+
+def _is_plain(outcome: Outcome) -> bool:
+    return outcome.failure is None and outcome.job.chain is None and not outcome.logs
+
+
+def _callback(outcome: Outcome) -> NewJob:
+    from jobs.dispatch import NewJob
+
+    return NewJob(
+        definition=ON_FAILURE,
+        queue=outcome.job.queue,
+        priority=outcome.job.priority,
+        arguments={"args": [], "kwargs": {"job_id": str(outcome.job.id)}},
+        tags=(f"failed:{outcome.job.id}",),
+    )

@@ -1,0 +1,281 @@
+"""The ledger on SQLite: one writer at a time, `BEGIN IMMEDIATE`, the host's clock.
+
+A database of one host has that host's clock, so "now" is a parameter. Times are the text that
+Django stores, in UTC; UUIDs are 32 hexadecimal digits.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.utils import timezone
+
+from jobs.ledger import rows
+from jobs.ledger.outcome import ClaimedJob, Outcome
+from jobs.ledger.sql import ENDED, SqlLedger
+
+if TYPE_CHECKING:
+    from jobs.dispatch import NewJob
+
+
+def _columns(*names: str) -> str:
+    return ", ".join(f"json_extract(value, '$.{name}') AS {name}" for name in names)
+
+
+_GIVEN = _columns(
+    "id", "definition", "queue", "priority", "deadline", "claim_rank", "due_at", "arguments",
+    "options", "retry_until", "retry_of_id", "schedule_id", "slot_at", "chain", "follows_id",
+)  # fmt: skip
+
+_INSERT = f"""
+INSERT INTO jobs_job (
+    id, definition, queue, state, priority, deadline, claim_rank, due_at, arguments, options,
+    attempts, exceptions, crashes, fence, enqueued_at, retry_until, retry_of_id, schedule_id,
+    slot_at, chain, follows_id, cancel_requested
+)
+SELECT
+    id, definition, queue,
+    CASE WHEN follows_id IS NOT NULL THEN 'blocked' WHEN due_at > %s THEN 'scheduled' ELSE 'ready' END,
+    priority, deadline, claim_rank, due_at, arguments, options,
+    0, 0, 0, 0, %s, retry_until, retry_of_id, schedule_id, slot_at, chain, follows_id, 0
+FROM (SELECT {_GIVEN} FROM json_each(%s))
+"""  # noqa: S608 - column names of ours
+
+_PICK = """
+SELECT id FROM jobs_job INDEXED BY jobs_job_claim
+WHERE state = 'ready' AND queue = %s {known} ORDER BY claim_rank, id LIMIT %s
+"""
+
+_PAUSED = """
+SELECT name FROM jobs_queue
+WHERE paused_at IS NOT NULL AND (paused_until IS NULL OR paused_until > %s)
+"""
+
+_ENDED = _columns(
+    "job_id", "fence", "outcome", "state", "delay", "due_at", "started_at", "finished_at",
+    "detail", "exception_class", "message", "traceback", "is_exception", "is_crash", "refund",
+)  # fmt: skip
+
+# A cancelled job is not tried again; the request may come at any moment, so the row decides.
+_STATE = """CASE WHEN job.cancel_requested AND ended.state IN ('ready', 'scheduled')
+            THEN 'cancelled' ELSE ended.state END"""
+
+_FINISH = f"""
+UPDATE jobs_job AS job
+SET state = {_STATE},
+    due_at = CASE WHEN ended.state = 'scheduled' THEN ended.due_at END,
+    result = ended.result,
+    attempts = job.attempts - ended.refund,
+    exceptions = job.exceptions + ended.is_exception,
+    crashes = job.crashes + ended.is_crash,
+    started_at = ended.started_at,
+    finished_at = CASE WHEN {_STATE} IN {ENDED} THEN ended.finished_at END
+FROM (
+    SELECT {_ENDED}, CASE json_type(value, '$.result') WHEN 'null' THEN NULL
+        ELSE json(value -> '$.result') END AS result FROM json_each(%s)
+) AS ended
+WHERE job.id = ended.job_id AND job.state = 'running' AND job.fence = ended.fence
+RETURNING id
+"""  # noqa: S608 - constants of ours
+
+_RECORD = f"""
+INSERT INTO jobs_attempt (
+    job_id, number, fence, worker_id, started_at, finished_at, outcome, detail,
+    exception_class, message, traceback
+)
+SELECT job.id, job.attempts + ended.refund, ended.fence, job.worker_id, ended.started_at,
+    ended.finished_at, ended.outcome, ended.detail, ended.exception_class, ended.message,
+    ended.traceback
+FROM (SELECT {_ENDED} FROM json_each(%s)) AS ended JOIN jobs_job AS job ON job.id = ended.job_id
+WHERE ended.job_id IN (SELECT value FROM json_each(%s))
+"""  # noqa: S608 - constants of ours
+
+_FAILED = _columns(
+    "id", "job_id", "reason", "fingerprint", "exception_class", "message", "traceback", "worker_id"
+)
+
+_FAIL = f"""
+INSERT INTO jobs_failedjob (
+    id, job_id, definition, queue, priority, arguments, options, tags, reason, exception_class,
+    message, traceback, fingerprint, attempts, worker_id, enqueued_at, failed_at
+)
+SELECT
+    failed.id, job.id, job.definition, job.queue, job.priority, job.arguments, job.options,
+    (SELECT json_group_array(tag.name) FROM jobs_jobtag AS tag WHERE tag.job_id = job.id),
+    failed.reason, failed.exception_class, failed.message, failed.traceback, failed.fingerprint,
+    job.attempts, failed.worker_id, job.enqueued_at, job.finished_at
+FROM (SELECT {_FAILED} FROM json_each(%s)) AS failed JOIN jobs_job AS job ON job.id = failed.job_id
+"""  # noqa: S608 - constants of ours
+
+
+class SqliteLedger(SqlLedger):
+    """The ledger on SQLite 3.38 or later."""
+
+    begin = "BEGIN IMMEDIATE"
+
+    def now(self) -> dt.datetime:
+        return timezone.now()
+
+    def _now(self) -> str:
+        return str(self._moment(timezone.now()))
+
+    def claim(
+        self,
+        *,
+        worker_id: int,
+        queues: Sequence[str],
+        limit: int,
+        except_definitions: Sequence[str] = (),
+    ) -> list[ClaimedJob]:
+        # An idle worker must not take the write lock each time it looks.
+        if not self._pick(queues, 1, except_definitions):
+            return []
+        with self.transaction():
+            picked = self._pick(queues, limit, except_definitions)
+            claimed = self._take(picked, worker_id)
+        place = {job_id: index for index, job_id in enumerate(picked)}
+        return sorted(claimed, key=lambda job: place[job.id.hex])
+
+    def _pick(
+        self, queues: Sequence[str], limit: int, except_definitions: Sequence[str]
+    ) -> list[str]:
+        paused = {row[0] for row in self._fetch(_PAUSED, [self._now()])}
+        known, excluded = "", list(except_definitions)
+        if excluded:
+            known = f"AND definition NOT IN ({', '.join(['%s'] * len(excluded))})"
+        picked: list[str] = []
+        for queue in queues:
+            if queue in paused:
+                continue
+            wanted = limit - len(picked)
+            found = self._fetch(_PICK.format(known=known), [queue, *excluded, wanted])
+            picked += [row[0] for row in found]
+            if len(picked) >= limit:
+                break
+        return picked
+
+    def _take(self, job_ids: Sequence[str], worker_id: int) -> list[ClaimedJob]:
+        if not job_ids:
+            return []
+        found = self._fetch(
+            "UPDATE jobs_job SET state = 'running', worker_id = %s, fence = fence + 1, "
+            "attempts = attempts + 1, started_at = %s "
+            "WHERE id IN (SELECT value FROM json_each(%s)) AND state = 'ready' "
+            f"RETURNING {rows.CLAIMED_COLUMNS}",
+            [worker_id, self._now(), json.dumps(job_ids)],
+        )
+        return [rows.claimed_job(row) for row in found]
+
+    def claim_job(self, job_id: UUID, *, worker_id: int) -> ClaimedJob | None:
+        claimed = self._take([job_id.hex], worker_id)
+        return claimed[0] if claimed else None
+
+    def give_back(self, jobs: Sequence[ClaimedJob]) -> int:
+        if not jobs:
+            return 0
+        held = json.dumps([{"id": job.id.hex, "fence": job.fence} for job in jobs])
+        return self._count(
+            "UPDATE jobs_job AS job SET state = 'ready', attempts = attempts - 1 "
+            f"FROM (SELECT {_columns('id', 'fence')} FROM json_each(%s)) AS held "
+            "WHERE job.id = held.id AND job.state = 'running' AND job.fence = held.fence",
+            [held],
+        )
+
+    def promote(self, limit: int = 1000) -> set[str]:
+        due = "SELECT id FROM jobs_job WHERE state = 'scheduled' AND due_at <= %s"
+        now = self._now()
+        if not self._fetch(f"{due} LIMIT 1", [now]):
+            return set()
+        found = self._fetch(
+            f"UPDATE jobs_job SET state = 'ready' WHERE id IN ({due} ORDER BY due_at LIMIT %s) "
+            "RETURNING queue",
+            [now, limit],
+        )
+        return {row[0] for row in found}
+
+    def take_lease(self, name: str, holder: UUID, ttl: dt.timedelta) -> bool:
+        now = timezone.now()
+        return bool(
+            self._fetch(
+                "INSERT INTO jobs_lease (name, holder, expires_at) VALUES (%s, %s, %s) "
+                "ON CONFLICT (name) DO UPDATE "
+                "SET holder = excluded.holder, expires_at = excluded.expires_at "
+                "WHERE holder = excluded.holder OR expires_at < %s RETURNING name",
+                [name, holder.hex, self._moment(now + ttl), self._moment(now)],
+            )
+        )
+
+    def heartbeat(self, cluster_id: UUID) -> bool:
+        return bool(
+            self._count(
+                "UPDATE jobs_cluster SET heartbeat_at = %s "
+                "WHERE id = %s AND status NOT IN ('lost', 'stopped')",
+                [self._now(), cluster_id.hex],
+            )
+        )
+
+    def _moment(self, value: dt.datetime | None) -> str | None:
+        return value.astimezone(dt.UTC).replace(tzinfo=None).isoformat(" ") if value else None
+
+    def _uuid(self, value: UUID) -> Any:
+        return value.hex
+
+    def _insert_jobs(self, jobs: Sequence[NewJob]) -> dict[UUID, dt.datetime]:
+        now = timezone.now()
+        document = rows.new_job_rows(jobs, self._moment)
+        delayed = {job.id.hex: now + job.delay for job in jobs if job.delay and not job.due_at}
+        if delayed:
+            given = json.loads(document)
+            for row in given:
+                row["due_at"] = self._moment(delayed.get(row["id"])) or row["due_at"]
+            document = json.dumps(given)
+        self._run(_INSERT, [self._moment(now), self._moment(now), document])
+        return {job.id: now for job in jobs}
+
+    def _insert_tags(self, document: str) -> None:
+        self._run(
+            "INSERT OR IGNORE INTO jobs_jobtag (job_id, name) "
+            f"SELECT {_columns('job_id', 'name')} FROM json_each(%s)",
+            [document],
+        )
+
+    def _insert_logs(self, document: str) -> None:
+        self._run(
+            "INSERT INTO jobs_joblog (job_id, attempt, at, level, message) "
+            f"SELECT {_columns('job_id', 'attempt', 'at', 'level', 'message')} FROM json_each(%s)",
+            [document],
+        )
+
+    def _insert_failures(self, document: str) -> None:
+        self._run(_FAIL, [document])
+
+    def _finish(self, outcomes: Sequence[Outcome]) -> set[UUID]:
+        now = timezone.now()
+        given = json.loads(rows.outcome_rows(outcomes, self._moment))
+        for row in given:
+            row["due_at"] = self._moment(now + dt.timedelta(seconds=row["delay"]))
+        document = json.dumps(given)
+        with self.transaction():
+            accepted = [row[0] for row in self._fetch(_FINISH, [document])]
+            self._run(_RECORD, [document, json.dumps(accepted)])
+        return {UUID(job_id) for job_id in accepted}
+
+    def _settle_chains(self, job_ids: Sequence[UUID]) -> None:
+        ids = json.dumps([job_id.hex for job_id in job_ids])
+        now = self._now()
+        self._run(
+            "UPDATE jobs_job SET state = CASE WHEN due_at > %s THEN 'scheduled' ELSE 'ready' END "
+            "WHERE state = 'blocked' AND follows_id IN (SELECT id FROM jobs_job "
+            "WHERE id IN (SELECT value FROM json_each(%s)) AND state = 'succeeded')",
+            [now, ids],
+        )
+        self._run(
+            "UPDATE jobs_job SET state = 'cancelled', finished_at = %s "
+            "WHERE state = 'blocked' AND chain IN (SELECT chain FROM jobs_job "
+            "WHERE id IN (SELECT value FROM json_each(%s)) AND state IN ('failed', 'cancelled'))",
+            [now, ids],
+        )

@@ -1,0 +1,66 @@
+"""The closed vocabularies of the ledger: what a job, an attempt and a worker can be."""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class JobState(models.TextChoices):
+    """Where a job is in its life. `Job.life_cycle` gives the operator's words for the same."""
+
+    BLOCKED = "blocked", "Blocked"
+    """Waits for another job."""
+    SCHEDULED = "scheduled", "Scheduled"
+    """Waits for a time: a delayed job, or one that waits for its next attempt."""
+    READY = "ready", "Ready"
+    """May be claimed by any worker that serves its queue."""
+    RUNNING = "running", "Running"
+    """Claimed by a worker that is alive."""
+    SUCCEEDED = "succeeded", "Succeeded"
+    FAILED = "failed", "Failed"
+    """Ended for good without success; a failed job keeps the facts."""
+    CANCELLED = "cancelled", "Cancelled"
+    """Ended without success by a decision: cancelled, discarded, or its predecessor failed."""
+
+
+WAITING_STATES = (JobState.BLOCKED, JobState.SCHEDULED, JobState.READY)
+UNFINISHED_STATES = (*WAITING_STATES, JobState.RUNNING)
+FINISHED_STATES = (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
+
+
+class AttemptOutcome(models.TextChoices):
+    """How one execution of a job ended."""
+
+    SUCCEEDED = "succeeded", "Succeeded"
+    FAILED = "failed", "Failed"
+    """The job raised an exception, or could not be started."""
+    TIMED_OUT = "timed_out", "Timed out"
+    RELEASED = "released", "Released"
+    """The job gave itself back to run later."""
+    DISCARDED = "discarded", "Discarded"
+    """Dropped by its own policy: `discard_on`, or `discard_when_missing`."""
+    INTERRUPTED = "interrupted", "Interrupted"
+    """Stopped by a shutdown; it does not count as an attempt."""
+    LOST = "lost", "Lost"
+    """The worker died: `detail` says how."""
+    CANCELLED = "cancelled", "Cancelled"
+
+
+class FailureReason(models.TextChoices):
+    """Why a job will not be tried again by itself."""
+
+    EXCEPTION = "exception", "Exception"
+    TIMED_OUT = "timed_out", "Timed out"
+    LOST = "lost", "Worker lost"
+    QUARANTINED = "quarantined", "Quarantined after crashes"
+    EXPIRED = "expired", "Past retry_until"
+
+
+class ClusterStatus(models.TextChoices):
+    """What a cluster says of itself; a silent one is `LOST` once another has noticed."""
+
+    STARTING = "starting", "Starting"
+    RUNNING = "running", "Running"
+    STOPPING = "stopping", "Stopping"
+    STOPPED = "stopped", "Stopped"
+    LOST = "lost", "Lost"

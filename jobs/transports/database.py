@@ -1,0 +1,125 @@
+"""The transport `database`: LISTEN/NOTIFY on PostgreSQL, polling on SQLite.
+
+NOTIFY takes a lock at commit that all notifying transactions share. So it is sent after the
+caller's commit, in a statement of its own, and at most once per queue in `QUIET`; a worker that was
+woken, or has just worked, looks again at short intervals for longer than that, so that nothing
+enqueued in the silence waits for the slow poll.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import time
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from django.db import DatabaseError, connections
+
+from jobs.conf import settings
+from jobs.transports.contract import Listener, Transport
+
+if TYPE_CHECKING:
+    from django.db.backends.base.base import BaseDatabaseWrapper
+
+    from jobs.dispatch import NewJob
+
+CHANNEL = "jobs_ready"
+QUIET = 0.005
+"""Seconds in which a queue is announced once."""
+EAGER_WAITS = (0.004, 0.008, 0.016, 0.032, 0.064, 0.128)
+"""Seconds between the looks of a worker that has just had work; longer than QUIET in sum."""
+
+logger = logging.getLogger("jobs.transports")
+_announced: dict[str, float] = {}
+
+
+class DatabaseTransport(Transport):
+    """See the module."""
+
+    def dispatched(self, jobs: Sequence[NewJob]) -> None:
+        self.wake({job.queue for job in jobs if job.due_at is None and job.delay is None})
+
+    def wake(self, queues: Iterable[str]) -> None:
+        connection = connections[settings.DATABASE]
+        if connection.vendor != "postgresql":
+            return
+        now = time.monotonic()
+        due = [queue for queue in queues if now - _announced.get(queue, -1) > QUIET]
+        if not due:
+            return
+        try:
+            announce(connection, due)
+        except DatabaseError:
+            # The jobs are committed; workers find them with their slow poll.
+            logger.warning("could not wake workers for %s", ", ".join(due), exc_info=True)
+            return
+        _announced.update(dict.fromkeys(due, now))
+
+
+def announce(connection: BaseDatabaseWrapper, queues: Iterable[str]) -> None:
+    """Notify the workers of these queues over this connection; nothing on SQLite."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_notify(%s, name) FROM unnest(%s::text[]) AS name", [CHANNEL, list(queues)]
+            )
+
+
+def listen(connection: BaseDatabaseWrapper, queues: Sequence[str]) -> Listener:
+    """A listener for these queues over a worker's own connection."""
+    if connection.vendor == "postgresql":
+        return PostgresListener(connection, queues)
+    return PollingListener()
+
+
+class PostgresListener(Listener):
+    """Waits in LISTEN on the worker's ledger connection."""
+
+    def __init__(self, connection: BaseDatabaseWrapper, queues: Sequence[str]) -> None:
+        self.connection = connection
+        self.queues = frozenset(queues)
+        self._session: Any = None
+
+    def wait(self, seconds: float, wakeup_fd: int | None = None) -> bool:
+        session = self._listening()
+        if self._heard(session):
+            return True
+        watched = [session.fileno()] + ([wakeup_fd] if wakeup_fd is not None else [])
+        readable, _, _ = select.select(watched, [], [], seconds)
+        _drain(wakeup_fd, readable)
+        return self._heard(session) if session.fileno() in readable else False
+
+    def _listening(self) -> Any:
+        """The driver's connection, listening; a new one after each reconnect."""
+        self.connection.ensure_connection()
+        session = self.connection.connection
+        if session is not self._session:
+            session.execute(f"LISTEN {CHANNEL}")
+            self._session = session
+        return session
+
+    def _heard(self, session: Any) -> bool:
+        return any([note.payload in self.queues for note in session.notifies(timeout=0)])
+
+    def close(self) -> None:
+        self._session = None
+
+
+class PollingListener(Listener):
+    """Sleeps for JOBS_POLL_INTERVAL at the longest, as SQLite cannot call."""
+
+    def wait(self, seconds: float, wakeup_fd: int | None = None) -> bool:
+        longest = min(seconds, settings.POLL_INTERVAL.total_seconds())
+        readable, _, _ = select.select([wakeup_fd] if wakeup_fd is not None else [], [], [], longest)
+        _drain(wakeup_fd, readable)
+        return False
+
+    def close(self) -> None:
+        return None
+
+
+def _drain(wakeup_fd: int | None, readable: Sequence[int]) -> None:
+    if wakeup_fd is not None and wakeup_fd in readable:
+        os.read(wakeup_fd, 4096)

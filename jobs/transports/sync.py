@@ -1,0 +1,68 @@
+"""The transport `sync`: jobs run in the caller, through the same runner, once it has committed.
+
+For tests and debugging. A job that waits for a time, or for its next attempt, stays in the ledger
+as it would with workers: nothing sleeps, and `jobs.transports.sync.run_due` runs what is due.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from jobs.conf import Pool, settings
+from jobs.execution import finishing, runner
+from jobs.ledger import ledger
+from jobs.transports.contract import Transport
+
+if TYPE_CHECKING:
+    from jobs.dispatch import NewJob
+
+WORKER_ID = 0
+"""No process of a cluster: the caller."""
+
+
+class SyncTransport(Transport):
+    """See the module."""
+
+    def dispatched(self, jobs: Sequence[NewJob]) -> None:
+        for job in jobs:
+            run_one(job.id)
+
+    def wake(self, queues: Iterable[str]) -> None:
+        return None
+
+
+def pool() -> Pool:
+    """The pool by whose limits jobs run in the caller: the first one of the site."""
+    return next(iter(settings.POOLS.values()))
+
+
+def run_one(job_id: UUID) -> bool:
+    """Run this job now if it is ready; False if it is not."""
+    book = ledger()
+    claimed = book.claim_job(job_id, worker_id=WORKER_ID)
+    if claimed is None:
+        return False
+    outcome = runner.run(claimed, pool=pool())
+    finishing.finish(book, [outcome])
+    # What the end set free, such as the next link of a chain.
+    run_due(limit=100)
+    return True
+
+
+def run_due(limit: int | None = None) -> int:
+    """Run jobs in the caller until none is ready, or so many have run; return how many ran.
+
+    Jobs of every queue of the site's pools, and what they enqueue.
+    """
+    book, ran = ledger(), 0
+    while limit is None or ran < limit:
+        book.promote()
+        claimed = book.claim(worker_id=WORKER_ID, queues=settings.QUEUES, limit=1)
+        if not claimed:
+            break
+        for job in claimed:
+            finishing.finish(book, [runner.run(job, pool=pool())])
+            ran += 1
+    return ran
