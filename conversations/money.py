@@ -5,10 +5,16 @@ from __future__ import annotations
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
-from django.db.models import DecimalField, Sum
+from django.db.models import BigIntegerField, DecimalField, Func, Sum
 
 COST_PLACES = 12
 _SMALLEST = Decimal(1).scaleb(-COST_PLACES)
+_UNITS = f"{10**COST_PLACES}.0"
+
+
+class _SmallestUnits(Func):
+    template = f"CAST(ROUND((%(expressions)s) * {_UNITS}) AS INTEGER)"
+    output_field = BigIntegerField()
 
 
 class ExactSum(Sum):
@@ -19,16 +25,15 @@ class ExactSum(Sum):
     """
 
     def __init__(self, expression: Any, **extra: Any) -> None:
-        field = DecimalField(max_digits=24, decimal_places=COST_PLACES)
-        super().__init__(expression, output_field=field, **extra)
+        extra.setdefault("output_field", DecimalField(max_digits=24, decimal_places=COST_PLACES))
+        super().__init__(expression, **extra)
 
     def as_sqlite(self, compiler: Any, connection: Any, **extra: Any) -> Any:
-        scale = f"1{'0' * COST_PLACES}"
-        template = (
-            f"(SUM(%(distinct)sCAST(ROUND((%(expressions)s) * {scale}.0) AS INTEGER))"
-            f"%(filter)s / {scale}.0)"
-        )
-        return self.as_sql(compiler, connection, template=template, **extra)
+        whole = self.copy()
+        column, *others = whole.get_source_expressions()
+        whole.set_source_expressions([_SmallestUnits(column), *others])
+        sql, params = whole.as_sql(compiler, connection, **extra)
+        return f"({sql} / {_UNITS})", params
 
 
 def rounded(amount: Decimal) -> Decimal:

@@ -120,12 +120,12 @@ def _either(rate: Decimal | None, otherwise: Decimal | None) -> Decimal | None:
 def _by_catalogue(provider: str, model: str, usage: TokenUsage, at: datetime) -> Priced | Unpriced:
     found = find_in_catalogue(provider, model)
     if found is None:
-        return Unpriced(f"{SNAPSHOT} has no price for {provider}/{model}"[:300])
+        return Unpriced(f"{SNAPSHOT} has no price for the model {model} of {provider}"[:300])
     entry, info = found
     context = price_context(usage.service_tier)
     missing = _rate_missing(info.get_prices(at, context), usage)
     if missing:
-        return Unpriced(f"{SNAPSHOT} has no {missing} price for {provider}/{model}"[:300])
+        return Unpriced(f"{SNAPSHOT} has no {missing} price for the model {model} of {provider}"[:300])
     try:
         calculation = info.calc_price(
             Usage(**_catalogue_units(usage)),
@@ -134,7 +134,7 @@ def _by_catalogue(provider: str, model: str, usage: TokenUsage, at: datetime) ->
             price_context=context,
         )
     except ValueError as error:
-        return Unpriced(f"{SNAPSHOT} cannot price {provider}/{model}: {error}"[:300])
+        return Unpriced(f"{SNAPSHOT} cannot price the model {model} of {provider}: {error}"[:300])
     return Priced(rounded(calculation.total_price), SNAPSHOT)
 
 

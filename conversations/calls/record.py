@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +13,7 @@ from conversations.calls.streams import fold
 from conversations.exceptions import InvalidCall
 from conversations.models import Endpoint
 
+_SLUG = re.compile(r"[-a-z0-9_]+")
 _NAME_LENGTH = {"provider": 50, "model": 200}
 
 
@@ -44,7 +46,7 @@ def parse_call(line: str | bytes) -> RecordedCall:
     endpoint = _endpoint(record)
     response = _response(record, endpoint)
     return RecordedCall(
-        provider=_name(record, "provider").lower(),
+        provider=_provider(record),
         endpoint=endpoint,
         model=_name(record, "model"),
         requested_at=_moment(record),
@@ -78,6 +80,14 @@ def _name(record: dict[str, Any], field: str) -> str:
     if "\x00" in value:
         raise InvalidCall(field, "must not contain a NUL character")
     return value
+
+
+def _provider(record: dict[str, Any]) -> str:
+    slug = _name(record, "provider").lower()
+    if not _SLUG.fullmatch(slug):
+        rule = f"must be letters, digits, hyphens and underscores, not {slug!r}"
+        raise InvalidCall("provider", rule)
+    return slug
 
 
 def _endpoint(record: dict[str, Any]) -> Endpoint:

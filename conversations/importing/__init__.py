@@ -1,0 +1,1 @@
+"""Bringing logs of recorded calls into the database, in chunks that can be repeated safely."""
