@@ -1,1 +1,1 @@
-"""The project that puts the apps together: settings, addresses, and the process that runs it all."""
+"""The project that puts the apps together: settings, addresses, the process that runs it all."""

@@ -13,9 +13,7 @@ _ONE_PROCESS_CACHES = ("LocMemCache", "DummyCache")
 
 
 @register(Tags.caches)
-def shared_cache(
-    app_configs: Sequence[AppConfig] | None, **kwargs: Any
-) -> list[CheckMessage]:
+def shared_cache(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """The web server and the clusters must see the same cache."""
     backend = settings.CACHES["default"]["BACKEND"]
     if not backend.endswith(_ONE_PROCESS_CACHES):
@@ -55,7 +53,8 @@ def several_hosts_share_the_key(
     """A public site must be given its secret key, or each host would sign with its own."""
     from jobsite.secret_key import local_secret_key
 
-    if settings.LOCAL_ONLY or settings.SECRET_KEY != local_secret_key(settings.VAR_DIR):
+    is_local_key = local_secret_key(settings.VAR_DIR) == settings.SECRET_KEY
+    if settings.LOCAL_ONLY or not is_local_key:
         return []
     return [
         Warning(

@@ -1,6 +1,6 @@
 """Reads the site's settings from the environment, and refuses every value that breaks its rule.
 
-All refusals are gathered and told at once, so that a person who sets up a site mends them in one go.
+All refusals are gathered and told at once, so that whoever sets up a site mends them in one go.
 A value may also come from a file: `SECRET_KEY_FILE=/run/secrets/key` is read for `SECRET_KEY`.
 """
 
@@ -86,7 +86,7 @@ class Environment:
         value = self.text(name, default)
         try:
             ZoneInfo(value)
-        except (ValueError, OSError):
+        except (KeyError, ValueError, OSError):
             self._refuse(name, value, "must name a time zone, such as Europe/Berlin")
             return default
         return value

@@ -30,7 +30,7 @@ def ensure_login(username: str) -> Login:
         if users._default_manager.filter(**{users.USERNAME_FIELD: username}).exists():
             raise ValueError(f"{username!r} is a user already, but not an active superuser")
         password = secrets.token_urlsafe(12)
-        users._default_manager.create_superuser(  # type: ignore[attr-defined]
+        users._default_manager.create_superuser(
             **{users.USERNAME_FIELD: username}, password=password
         )
     return Login(username, password)

@@ -35,9 +35,7 @@ class ContentSecurityPolicyMiddleware:
 
     def __init__(
         self,
-        get_response: Callable[
-            [HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]
-        ],
+        get_response: Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]],
     ) -> None:
         self.get_response = get_response
         if iscoroutinefunction(get_response):

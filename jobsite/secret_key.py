@@ -1,6 +1,6 @@
-"""The secret key of a site that was not given one: random, made once, kept in this machine's state.
+"""The secret key of a site that was not given one: random, made once, kept on this machine.
 
-`python -m jobsite.secret_key` makes it where there is none. It needs no settings, since they need it.
+`python -m jobsite.secret_key` makes it where there is none. It reads no settings: they need it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Runs several services as one: they start together, and none outlives another or the supervisor."""
+"""Runs several services as one: they start together, and none outlives the others."""
 
 from __future__ import annotations
 

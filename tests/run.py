@@ -74,9 +74,10 @@ def _pyenv_versions() -> list[Path]:
 def _is_313(python: str) -> bool:
     question = "import sys; sys.exit(sys.version_info[:2] != (3, 13))"
     try:
-        return subprocess.run([python, "-c", question], capture_output=True, check=False).returncode == 0
+        answer = subprocess.run([python, "-c", question], capture_output=True, check=False)
     except OSError:
         return False
+    return answer.returncode == 0
 
 
 if __name__ == "__main__":

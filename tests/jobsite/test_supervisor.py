@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.support.processes import ROOT
+from tests.support.processes import ROOT, lives
 from tests.support.waiting import wait_until
 
 SUPERVISE = """
@@ -31,7 +31,7 @@ supervisor = Supervisor(
 sys.exit(supervisor.run())
 """
 STAYS = "import time; print('here', flush=True); time.sleep(600)"
-DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('here', flush=True); time.sleep(600)"
+DEAF = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {STAYS}"
 WITH_CHILD = (
     "import subprocess, sys, time;"
     "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']);"
@@ -48,7 +48,7 @@ class Supervised:
     """A supervisor in a process of its own, with all the processes it was seen to have."""
 
     def __init__(self, *scripts: str, grace: float = 20) -> None:
-        self._log = tempfile.NamedTemporaryFile(prefix="jobsite-supervisor-")
+        self._log = tempfile.NamedTemporaryFile(prefix="jobsite-supervisor-")  # noqa: SIM115 - closed by end()
         self.process = subprocess.Popen(
             [sys.executable, "-c", SUPERVISE, str(grace), *scripts],
             stdout=self._log,
@@ -72,7 +72,7 @@ class Supervised:
         return sorted(psutil.Process(self.process.pid).children(), key=lambda p: p.pid)[number]
 
     def nothing_is_left(self) -> bool:
-        return not [process for process in self._seen if process.is_running() and _lives(process)]
+        return not [process for process in self._seen if lives(process)]
 
     def end(self) -> None:
         for process in [*self._seen]:
@@ -82,13 +82,6 @@ class Supervised:
             self.process.kill()
         self.process.wait()
         self._log.close()
-
-
-def _lives(process: psutil.Process) -> bool:
-    try:
-        return process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 @pytest.fixture
@@ -189,7 +182,7 @@ def test_the_end_of_whoever_reads_the_output_stops_the_services() -> None:
     children = psutil.Process(process.pid).children(recursive=True)
     os.close(read)
     process.wait(timeout=10)
-    assert [child for child in children if child.is_running() and _lives(child)] == []
+    assert [child for child in children if lives(child)] == []
 
 
 def test_every_line_carries_the_name_of_its_service(supervise: type[Supervised]) -> None:

@@ -55,7 +55,7 @@ class ManageProcess:
     """
 
     def __init__(self, *arguments: str, environment: dict[str, str]) -> None:
-        self._output = tempfile.NamedTemporaryFile(prefix="jobsite-output-", suffix=".log")
+        self._output = tempfile.NamedTemporaryFile(prefix="jobsite-")  # noqa: SIM115 - closed by __exit__
         self._seen: dict[int, psutil.Process] = {}
         self.process = subprocess.Popen(
             [sys.executable, str(ROOT / "manage.py"), *arguments],
@@ -82,7 +82,7 @@ class ManageProcess:
         except psutil.NoSuchProcess:
             found = []
         self._seen.update((process.pid, process) for process in found)
-        return [process for process in self._seen.values() if _lives(process)]
+        return [process for process in self._seen.values() if lives(process)]
 
     def wait_for_output(self, text: str, *, timeout: float = 30) -> None:
         """Return when `text` was written; raise `AssertionError` with the output otherwise."""
@@ -120,8 +120,9 @@ class ManageProcess:
             self._output.close()
 
 
-def _lives(process: psutil.Process) -> bool:
+def lives(process: psutil.Process) -> bool:
+    """Whether it still runs; one that ended and waits for its parent to notice does not."""
     try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False

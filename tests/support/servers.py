@@ -57,7 +57,7 @@ class _Server:
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="jobsite-server-"))
-        self.port = _free_port()
+        self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -211,7 +211,8 @@ class RedisServer(_Server):
             return False
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A TCP port of this machine that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

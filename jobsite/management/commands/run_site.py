@@ -41,14 +41,11 @@ class Command(BaseCommand):
         # The services open connections of their own.
         connections.close_all()
         supervisor = Supervisor(
-            [
-                Service("web", _web_command(host, port)),
-                Service("cluster", [sys.executable, str(settings.BASE_DIR / "manage.py"), "qcluster"]),
-            ],
+            [Service("web", _web_command(host, port)), Service("cluster", _cluster_command())],
             grace=timedelta(seconds=options["grace"]),
             out=sys.stdout,
             is_ready=lambda: port_answers(host, port),
-            on_ready=lambda: self._tell_where_to_go(host, port, login),
+            on_ready=lambda: self.stdout.write(_welcome(host, port, login)),
         )
         sys.exit(supervisor.run())
 
@@ -73,17 +70,19 @@ class Command(BaseCommand):
             call_command("load_demo", stdout=self.stdout)
         return login
 
-    def _tell_where_to_go(self, host: str, port: int, login: Login) -> None:
-        shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host
-        lines = ["", f"  Jobsite runs at  http://{shown}:{port}/admin/", f"  login            {login.username}"]
-        if login.password is None:
-            lines.append("  password         the one from the first start")
-            lines.append(f"                   (forgotten? `.venv/bin/python manage.py changepassword {login.username}`)")
-        else:
-            lines.append(f"  password         {login.password}   (made just now, shown this once)")
-        lines += ["  stop             Ctrl-C", ""]
-        self.stdout.write("\n".join(lines))
-        self.stdout.flush()
+
+def _welcome(host: str, port: int, login: Login) -> str:
+    shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host
+    if login.password is None:
+        password = f"the one you have (`manage.py changepassword {login.username}` sets another)"
+    else:
+        password = f"{login.password}  (made just now, shown this once)"
+    return (
+        f"\n  Jobsite runs at  http://{shown}:{port}/admin/\n"
+        f"  login            {login.username}\n"
+        f"  password         {password}\n"
+        f"  stop             Ctrl-C\n"
+    )
 
 
 def _web_command(host: str, port: int) -> list[str]:
@@ -93,3 +92,7 @@ def _web_command(host: str, port: int) -> list[str]:
         *("--lifespan", "off", "--timeout-graceful-shutdown", "5"),
         *("--no-access-log", "--no-server-header", "--log-level", "warning"),
     ]
+
+
+def _cluster_command() -> list[str]:
+    return [sys.executable, str(settings.BASE_DIR / "manage.py"), "qcluster"]

@@ -1,0 +1,158 @@
+"""Settings from the environment: what is accepted, and how a bad value is refused."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from jobsite.environment import Environment
+from tests.support.processes import ROOT, run_manage
+
+
+@pytest.fixture
+def environment() -> Environment:
+    return Environment()
+
+
+def refusal(environment: Environment) -> str:
+    with pytest.raises(ImproperlyConfigured) as caught:
+        environment.finish()
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("word", ["true", "True", "1", "yes", "ON"])
+def test_a_flag_knows_the_usual_words(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch, word: str
+) -> None:
+    monkeypatch.setenv("FLAG", word)
+    assert environment.flag("FLAG", False) is True
+    environment.finish()
+
+
+def test_a_flag_that_is_neither_true_nor_false_is_refused_instead_of_counting_as_false(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS", "maybe")
+    environment.flag("HTTPS", True)
+    assert "HTTPS='maybe': must be true or false" in refusal(environment)
+
+
+@pytest.mark.parametrize(
+    ("value", "rule"),
+    [("two", "must be a whole number"), ("2.5", "must be a whole number"), ("0", "must be 1 or")],
+)
+def test_a_number_that_breaks_its_rule_is_refused(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch, value: str, rule: str
+) -> None:
+    monkeypatch.setenv("JOBS_WORKERS", value)
+    environment.whole("JOBS_WORKERS", 2, at_least=1)
+    assert f"JOBS_WORKERS={value!r}: {rule}" in refusal(environment)
+
+
+def test_all_bad_values_are_told_at_once(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOG_LEVEL", "LOUD")
+    monkeypatch.setenv("TIME_ZONE", "Mars/Olympus")
+    environment.choice("LOG_LEVEL", "INFO", ["INFO", "DEBUG"])
+    environment.time_zone("TIME_ZONE", "UTC")
+    environment.require("SECRET_KEY", "", "set it")
+    told = refusal(environment)
+    assert "LOG_LEVEL='LOUD': must be one of INFO, DEBUG" in told
+    assert "TIME_ZONE='Mars/Olympus': must name a time zone" in told
+    assert "SECRET_KEY is not set: set it" in told
+
+
+def test_an_empty_value_counts_as_not_set(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JOBS_WORKERS", "  ")
+    assert environment.whole("JOBS_WORKERS", 2) == 2
+
+
+def test_a_value_may_come_from_a_file(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("from a file\n")
+    monkeypatch.delenv("SECRET_KEY", raising=False)
+    monkeypatch.setenv("SECRET_KEY_FILE", str(secret))
+    assert environment.text("SECRET_KEY") == "from a file"
+
+
+def test_a_file_that_cannot_be_read_is_refused(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SOME_SECRET_FILE", str(tmp_path / "absent"))
+    environment.text("SOME_SECRET")
+    assert "SOME_SECRET_FILE" in refusal(environment)
+
+
+def test_the_environment_wins_over_the_env_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / ".env"
+    file.write_text("FIRST_KNOB=file\nSECOND_KNOB=file\n")
+    monkeypatch.setenv("FIRST_KNOB", "environment")
+    monkeypatch.setenv("SECOND_KNOB", "to be removed by the end of the test")
+    monkeypatch.delenv("SECOND_KNOB")
+    environment = Environment(file)
+    assert environment.text("FIRST_KNOB") == "environment"
+    assert environment.text("SECOND_KNOB") == "file"
+    monkeypatch.delenv("SECOND_KNOB")
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [("sqlite:///data/a.db", "/base/data/a.db"), ("sqlite:////data/a.db", "/data/a.db")],
+)
+def test_a_relative_sqlite_path_counts_from_the_checkout(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch, url: str, name: str
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", url)
+    database = environment.database("DATABASE_URL", default=Path("/x"), base=Path("/base"))
+    assert str(database["NAME"]) == name
+
+
+@pytest.mark.parametrize(
+    ("url", "rule"),
+    [
+        ("mysql://me:hidden@host/db", "must start with sqlite:/// or postgres://"),
+        ("sqlite://:memory:", "must be a file"),
+        ("postgres://me:hidden@host/", "must name the database"),
+        ("postgres://me:hidden@host:port/db", "is not the address of a database"),
+    ],
+)
+def test_a_database_that_cannot_work_is_refused_without_showing_its_password(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch, url: str, rule: str
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", url)
+    environment.database("DATABASE_URL", default=Path("/x"), base=Path("/base"))
+    told = refusal(environment)
+    assert rule in told
+    assert "hidden" not in told
+
+
+def test_a_trusted_origin_needs_its_scheme(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CSRF_TRUSTED_ORIGINS", "https://a.example, b.example")
+    environment.origins("CSRF_TRUSTED_ORIGINS")
+    assert "'b.example': must start with https://" in refusal(environment)
+
+
+def test_every_knob_of_the_settings_is_explained_in_the_example() -> None:
+    settings = (ROOT / "jobsite" / "settings.py").read_text()
+    knobs = set(re.findall(r"env\.\w+\(\s*\"([A-Z_]+)\"", settings))
+    example = (ROOT / ".env.example").read_text()
+    assert len(knobs) > 10
+    assert {knob for knob in knobs if f"{knob}=" not in example} == set()
+
+
+def test_a_command_refuses_to_run_with_a_bad_value(site_env: dict[str, str]) -> None:
+    done = run_manage("check", environment={**site_env, "JOBS_WORKERS": "many"})
+    assert done.returncode != 0
+    assert "JOBS_WORKERS='many': must be a whole number" in done.stderr
