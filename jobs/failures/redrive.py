@@ -1,0 +1,99 @@
+"""Runs failed jobs again, each as a new job that is linked to the old one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Case, UUIDField, Value, When
+from django.db.models.functions import Now
+
+from jobs import dispatch
+from jobs.audit import Actor, Operation
+from jobs.conf import settings as conf
+from jobs.exceptions import JobsError
+from jobs.keyset import pages
+from jobs.models import FailedJob
+from jobs.models.failure import FailedJobQuerySet
+
+JOB_IDS = 1000
+"""A report names so many of the new jobs."""
+
+
+@dataclass(slots=True)
+class RedriveReport:
+    """What a retry did. `skipped` were retried before or meanwhile, are gone, or were refused."""
+
+    retried: int = 0
+    skipped: int = 0
+    job_ids: list[UUID] = field(default_factory=list)
+    """The new jobs, the first 1,000 of them."""
+    refused: Counter[str] = field(default_factory=Counter)
+    """How many could not be made into a job, by the reason."""
+
+
+def retry(
+    failed: FailedJobQuerySet | Iterable[UUID],
+    actor: Actor,
+    reason: str = "",
+    *,
+    scope: str = "",
+) -> RedriveReport:
+    """Make a new job of each of these failed jobs that was not retried yet.
+
+    The failed job stays as it was and gets `retried_at` and `retried_as`; the new job has its
+    `retry_of`, and the arguments, queue, priority, tags and options of the old call. However many
+    operators retry at once, each failed job becomes one new job. A failed job whose definition is
+    no longer registered, or whose arguments no longer fit it, is refused and stays as it is.
+
+    Works in batches of 500, each with its own transaction; one audit entry tells of all.
+    `failed` is a queryset or ids of failed jobs; `scope` says in words which they are.
+    """
+    operation = Operation(actor, "retry", scope or "selected failed jobs", reason)
+    report = RedriveReport()
+    for page in pages(failed):
+        with transaction.atomic(using=conf.DATABASE):
+            new_ids = _retry_page(page, report, operation)
+        # Counted only now: a batch that was rolled back has retried nothing.
+        report.retried += len(new_ids)
+        report.skipped += len(page) - len(new_ids)
+        report.job_ids += new_ids[: JOB_IDS - len(report.job_ids)]
+    return report
+
+
+def _retry_page(page: Sequence[UUID], report: RedriveReport, operation: Operation) -> list[UUID]:
+    rows = FailedJob.objects.using(conf.DATABASE).filter(pk__in=page).unretried()
+    new_jobs: dict[UUID, dispatch.NewJob] = {}
+    # A row that another operator holds is being retried by them.
+    for failed in rows.order_by("pk").select_for_update(skip_locked=True):
+        try:
+            new_jobs[failed.pk] = dispatch.new_job_from(
+                failed.definition,
+                failed.arguments,
+                queue=failed.queue,
+                priority=failed.priority,
+                options=failed.options,
+                tags=failed.tags,
+                retry_of=failed.job_id,
+            )
+        except JobsError as error:
+            report.refused[str(error)] += 1
+    if not new_jobs:
+        return []
+    dispatch.insert(list(new_jobs.values()))
+    _mark(rows, new_jobs)
+    operation.add(list(new_jobs))
+    return [new_job.id for new_job in new_jobs.values()]
+
+
+def _mark(rows: FailedJobQuerySet, new_jobs: dict[UUID, dispatch.NewJob]) -> None:
+    links = (When(pk=pk, then=Value(new_job.id)) for pk, new_job in new_jobs.items())
+    marked = rows.filter(pk__in=list(new_jobs)).update(
+        retried_at=Now(), retried_as=Case(*links, output_field=UUIDField())
+    )
+    if marked != len(new_jobs):
+        # Without row locks, as on a SQLite in deferred mode, someone may have been faster.
+        raise JobsError("Failed jobs of this batch were retried meanwhile; nothing was changed.")
