@@ -13,10 +13,13 @@ class JobsConfig(AppConfig):
 
     def ready(self) -> None:
         from jobs import checks, compat, events
+        from jobs.scheduling import declared, planning
 
         compat.register_framework()
         checks.register_checks()
         events.connect_logging()
+        planning.connect()
+        declared.connect()
         # Whatever is decorated there is registered, so that a worker knows what it can run.
         autodiscover_modules("jobs", "tasks")
         autodiscover_modules("schedules")

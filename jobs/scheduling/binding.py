@@ -1,4 +1,4 @@
-"""From the row of a schedule to its rule, with everything that can be wrong with it told per field."""
+"""From the row of a schedule to its rule; what is wrong with it is told field by field."""
 
 from __future__ import annotations
 

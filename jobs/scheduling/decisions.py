@@ -55,20 +55,22 @@ def decide(schedule: JobSchedule, now: dt.datetime, *, busy: bool) -> Decision:
     overlapping: list[dt.datetime] = []
     if schedule.no_overlap:
         overlapping, runs = (runs, []) if busy else (runs[:-1], runs[-1:])
-    for slot_at in runs:
-        delay = jitter_of(schedule, slot_at)
-        # A job that is due already carries no time, so that it needs no promotion.
-        due_at = slot_at + delay if slot_at + delay > now else None
-        decision.jobs.append(job_of(schedule, slot_at, due_at))
     decision.slots = [
         *(_slot(schedule, slot.at, SlotOutcome.MISSED) for slot in due.skipped),
         *(_slot(schedule, slot_at, SlotOutcome.OVERLAP) for slot_at in overlapping),
-        *(_slot(schedule, job.slot_at, SlotOutcome.ENQUEUED, job) for job in decision.jobs),
     ]
+    for slot_at in runs:
+        due_at = slot_at + jitter_of(schedule, slot_at)
+        # A job that is due already carries no time, so that it needs no promotion.
+        job = job_of(schedule, slot_at, due_at if due_at > now else None)
+        decision.jobs.append(job)
+        decision.slots.append(_slot(schedule, slot_at, SlotOutcome.ENQUEUED, job))
     decision.missed = due.skipped_count
     schedule.next_run_at = due.next.at if due.next else None
     schedule.enabled = due.next is not None
-    schedule.last_slot_at = max([slot.slot_at for slot in decision.slots], default=schedule.last_slot_at)
+    schedule.last_slot_at = max(
+        [slot.slot_at for slot in decision.slots], default=schedule.last_slot_at
+    )
     schedule.last_error = ""
     schedule.retry_at = None
     return decision

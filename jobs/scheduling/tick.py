@@ -79,9 +79,13 @@ def _schedules() -> JobScheduleQuerySet:
 def _due(now: dt.datetime | None) -> JobScheduleQuerySet:
     """Those with a time that is due, and those that were never planned."""
     moment = now or Now()
-    return _schedules().enabled().filter(
-        Q(next_run_at__lte=moment) | Q(next_run_at__isnull=True),
-        Q(retry_at__lte=moment) | Q(retry_at__isnull=True),
+    return (
+        _schedules()
+        .enabled()
+        .filter(
+            Q(next_run_at__lte=moment) | Q(next_run_at__isnull=True),
+            Q(retry_at__lte=moment) | Q(retry_at__isnull=True),
+        )
     )
 
 
@@ -121,9 +125,7 @@ def _decide_and_write(keys: Sequence[int], now: dt.datetime) -> SlotReport:
         enqueued=enqueued,
         missed=sum(decision.missed for decision in decisions),
         overlapped=sum(
-            slot.outcome == SlotOutcome.OVERLAP
-            for decision in decisions
-            for slot in decision.slots
+            slot.outcome == SlotOutcome.OVERLAP for decision in decisions for slot in decision.slots
         ),
         broken=len(broken),
     )

@@ -1,0 +1,234 @@
+"""Declared schedules in the database: created once, compared with the code, and put back."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models.signals import post_delete
+from django.utils import timezone
+
+from jobs import audit
+from jobs.audit import Actor
+from jobs.conf import settings as conf
+from jobs.exceptions import JobsError
+from jobs.ledger import ledger
+from jobs.models import DroppedDeclaration, JobSchedule, ScheduleKind
+from jobs.models.schedule import JobScheduleQuerySet
+
+from . import declarations
+from .binding import validate
+from .declarations import Declaration
+from .planning import plan
+from .rules import RuleError
+
+
+@dataclass(slots=True)
+class CreateReport:
+    """What `create_missing` did. `invalid` says per name why a declaration cannot be created,
+    `taken` names those whose name another schedule has, `dropped` those that somebody deleted."""
+
+    created: list[str] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
+    taken: list[str] = field(default_factory=list)
+    invalid: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A field of a declared schedule that is not as the code has it."""
+
+    name: str
+    field: str
+    declared: Any
+    stored: Any
+
+
+def create_missing() -> CreateReport:
+    """Create the declared schedules that are not there, and leave all others as they are.
+
+    One that somebody has deleted stays away. Safe to call from several processes at once, and
+    again: each is created by one of them. A declaration that cannot be created does not stop the
+    others.
+    """
+    report = CreateReport()
+    there = set(_schedules().declared().values_list("declared_as", flat=True))
+    missing = [item for item in declarations.all() if item.name not in there]
+    if not missing:
+        return report
+    names = [item.name for item in missing]
+    dropped = set(_dropped().filter(name__in=names).values_list("name", flat=True))
+    taken = set(_schedules().filter(name__in=names, declared_as="").values_list("name", flat=True))
+    report.dropped = [name for name in names if name in dropped]
+    report.taken = [name for name in names if name in taken]
+    now = ledger().now()
+    rows = []
+    for item in missing:
+        if item.name not in dropped | taken:
+            try:
+                rows.append(_new(item, now))
+            except (JobsError, ValidationError, RuleError) as error:
+                report.invalid[item.name] = _told(error)
+    if rows:
+        report.created = _insert(rows)
+    return report
+
+
+def differences() -> list[Difference]:
+    """Where declared schedules are not as the code has them, by name and field.
+
+    A declaration that no longer fits its definition shows as a difference of its `arguments`.
+    """
+    found = []
+    for schedule in _schedules().declared().order_by("declared_as"):
+        item = declarations.find(schedule.declared_as)
+        if item is not None:
+            found += _differences(item, schedule)
+    return found
+
+
+def orphans() -> JobScheduleQuerySet:
+    """Declared schedules whose declaration is gone from the code. They keep running."""
+    known = [item.name for item in declarations.all()]
+    return _schedules().declared().exclude(declared_as__in=known)
+
+
+def dropped() -> list[str]:
+    """Declarations that stay away because somebody has deleted their schedule."""
+    known = [item.name for item in declarations.all()]
+    return list(_dropped().filter(name__in=known).values_list("name", flat=True))
+
+
+def apply(names: Iterable[str], actor: Actor, reason: str = "") -> list[str]:
+    """Make these declared schedules as the code has them, also those that were deleted; return
+    the names of those that changed. Each is a transaction of its own, with an audit entry.
+
+    Raises LookupError for a name that is not declared, before anything changes, and
+    ValidationError or a JobsError for a declaration that is not valid.
+    """
+    items = []
+    for name in names:
+        item = declarations.find(name)
+        if item is None:
+            raise LookupError(f"No schedule {name!r} is declared.")
+        items.append(item)
+    return [item.name for item in items if _apply(item, actor, reason)]
+
+
+def prune(schedules: Sequence[JobSchedule], actor: Actor, reason: str = "") -> int:
+    """Delete schedules whose declaration is gone; return how many. One audit entry.
+
+    Should the declaration come back, so does the schedule.
+    """
+    with transaction.atomic(using=conf.DATABASE):
+        keys = [schedule.pk for schedule in schedules]
+        gone = list(orphans().filter(pk__in=keys).select_for_update())
+        if not gone:
+            return 0
+        names = [schedule.declared_as for schedule in gone]
+        _schedules().filter(pk__in=[schedule.pk for schedule in gone]).delete()
+        _dropped().filter(name__in=names).delete()
+        audit.record(
+            actor, "prune schedules", ", ".join(names), len(gone), {"names": names}, None, reason
+        )
+    return len(gone)
+
+
+def remember_deletion(
+    sender: type[JobSchedule], instance: JobSchedule, using: str, **kwargs: Any
+) -> None:
+    """Keep a declared schedule that is deleted from coming back at the next start."""
+    if instance.declared_as:
+        DroppedDeclaration.objects.using(using).get_or_create(name=instance.declared_as)
+
+
+def connect() -> None:
+    """Have every deletion of a declared schedule remembered."""
+    post_delete.connect(remember_deletion, sender=JobSchedule, dispatch_uid="jobs.declared")
+
+
+def _new(item: Declaration, now: dt.datetime) -> JobSchedule:
+    schedule = JobSchedule(
+        name=item.name, declared_as=item.name, created_at=now, **_wanted(item, now)
+    )
+    validate(schedule, now)
+    plan(schedule, now)
+    return schedule
+
+
+def _wanted(item: Declaration, now: dt.datetime) -> dict[str, Any]:
+    """The fields as the code has them, except that a time which has passed is not enabled: the
+    declaration of a schedule that runs once stays in the code after its run."""
+    values = item.values()
+    if values["kind"] == ScheduleKind.ONCE and values["run_at"] <= now:
+        values["enabled"] = False
+    return values
+
+
+def _insert(rows: list[JobSchedule]) -> list[str]:
+    """Insert rows that may have come into being meanwhile; return the names of the new ones."""
+    mine = {row.name: row.created_at for row in rows}
+    _schedules().bulk_create(rows, ignore_conflicts=True)
+    stored = _schedules().filter(declared_as__in=mine).values_list("declared_as", "created_at")
+    return sorted(name for name, created_at in stored if mine[name] == created_at)
+
+
+def _differences(item: Declaration, schedule: JobSchedule) -> list[Difference]:
+    try:
+        wanted = _wanted(item, timezone.now())
+    except JobsError as error:
+        return [Difference(item.name, "arguments", str(error), schedule.arguments)]
+    stored = {name: getattr(schedule, name) for name in wanted}
+    stored["arguments"] = {"args": [], "kwargs": {}, **(schedule.arguments or {})}
+    return [
+        Difference(item.name, name, value, stored[name])
+        for name, value in wanted.items()
+        if value != stored[name]
+    ]
+
+
+def _apply(item: Declaration, actor: Actor, reason: str) -> bool:
+    with transaction.atomic(using=conf.DATABASE):
+        rows = _schedules().filter(declared_as=item.name).select_for_update()
+        schedule = rows.first()
+        if schedule is None:
+            if _schedules().filter(name=item.name).exists():
+                raise ValidationError({"name": f"{item.name!r}: another schedule has this name"})
+            _dropped().filter(name=item.name).delete()
+            _new(item, timezone.now()).save(using=conf.DATABASE)
+            audit.record(actor, "create schedule", item.name, reason=reason)
+            return True
+        changes = _differences(item, schedule)
+        if not changes:
+            return False
+        for name, value in _wanted(item, timezone.now()).items():
+            setattr(schedule, name, value)
+        validate(schedule)
+        schedule.save(using=conf.DATABASE)
+        audit.record(
+            actor,
+            "apply declaration",
+            item.name,
+            before={change.field: str(change.stored) for change in changes},
+            after={change.field: str(change.declared) for change in changes},
+            reason=reason,
+        )
+    return True
+
+
+def _schedules() -> JobScheduleQuerySet:
+    return JobSchedule.objects.using(conf.DATABASE)
+
+
+def _dropped() -> Any:
+    return DroppedDeclaration.objects.using(conf.DATABASE)
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        return "; ".join(f"{name}: {' '.join(texts)}" for name, texts in error.message_dict.items())
+    return str(error)
