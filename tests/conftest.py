@@ -18,7 +18,10 @@ from tests.support.servers import PostgresDatabases, PostgresServer, RedisServer
 @pytest.fixture(scope="session")
 def postgres_server(pytestconfig: pytest.Config) -> PostgresDatabases:
     """The PostgreSQL that this run shares: make databases on it, but never stop it."""
-    return postgres_of(pytestconfig)
+    try:
+        return postgres_of(pytestconfig)
+    except ProgramMissing as missing:
+        skip_or_fail(str(missing))
 
 
 @pytest.fixture

@@ -34,27 +34,32 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     for name in ("DATABASE_URL", "REDIS_URL", "ALLOWED_HOSTS", "DEBUG", "HTTPS", "JOBS_TRANSPORT"):
         os.environ.pop(name, None)
     if early_config.known_args_namespace.database == "postgresql":
-        os.environ["DATABASE_URL"] = postgres_of(early_config).url("jobsite")
+        try:
+            os.environ["DATABASE_URL"] = postgres_of(early_config).url("jobsite")
+        except ProgramMissing as missing:
+            raise pytest.UsageError(f"--database postgresql: {missing}") from missing
 
 
 def postgres_of(config: pytest.Config) -> PostgresServer:
     """The PostgreSQL server of this run, started when it is first asked for.
 
-    Where a server cannot be had the test that asks is skipped; on a CI machine it fails.
+    Raises `ProgramMissing` where none can be had.
     """
     if _postgres not in config.stash:
-        try:
-            server = PostgresServer(durable=False)
-        except ProgramMissing as missing:
-            skip_or_fail(str(missing))
+        server = PostgresServer(durable=False)
         config.add_cleanup(server.remove)
         config.stash[_postgres] = server.start()
     return config.stash[_postgres]
 
 
+def on_ci() -> bool:
+    """Whether this is a CI machine, where nothing may be left out."""
+    return os.environ.get("CI", "").lower() in ("1", "true", "yes")
+
+
 def skip_or_fail(reason: str) -> NoReturn:
     """Skip the test that needs something this machine lacks; on a CI machine, fail it."""
-    if os.environ.get("CI", "").lower() in ("1", "true", "yes"):
+    if on_ci():
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason, allow_module_level=True)
 
