@@ -125,7 +125,9 @@ def _by_catalogue(provider: str, model: str, usage: TokenUsage, at: datetime) ->
     context = price_context(usage.service_tier)
     missing = _rate_missing(info.get_prices(at, context), usage)
     if missing:
-        return Unpriced(f"{SNAPSHOT} has no {missing} price for the model {model} of {provider}"[:300])
+        return Unpriced(
+            f"{SNAPSHOT} has no {missing} price for the model {model} of {provider}"[:300]
+        )
     try:
         calculation = info.calc_price(
             Usage(**_catalogue_units(usage)),

@@ -1,0 +1,1 @@
+"""Taking idle conversations out of the database, and bringing them back."""

@@ -1,0 +1,108 @@
+"""What the workers do for conversations: import, price, cost, archive."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from conversations.archiving.archive import clean_up
+from conversations.catalogue.syncing import sync_prices
+from conversations.costs import cost_conversation, cost_messages
+from conversations.exceptions import ImportSourceChanged, UnknownProvider
+from conversations.importing.chunks import Chunk
+from conversations.importing.storing import import_chunk
+from conversations.sweeping import refresh_all_totals, uncosted_batches
+from jobs import job
+
+
+def _is_transient(error: BaseException) -> bool:
+    return not isinstance(error, ImportSourceChanged | UnknownProvider)
+
+
+@job(
+    queue_name="default",
+    max_attempts=3,
+    backoff=[60, 300, 900],
+    timeout=300,
+    should_retry=_is_transient,
+    tags=lambda provider=None: [f"provider:{provider or 'all'}"],
+)
+def sync_model_pricing(provider: str | None = None) -> dict[str, Any]:
+    """Bring models and prices up to the price catalogue.
+
+    `provider` is one provider's slug; without it all enabled providers are synced.
+    """
+    return sync_prices(provider).as_json()
+
+
+@job(
+    queue_name="ai",
+    max_attempts=3,
+    backoff=[60, 300, 900],
+    timeout=300,
+    tags=lambda conversation_id, again=False: [f"conversation:{conversation_id}"],
+)
+def calculate_conversation_costs(conversation_id: int, again: bool = False) -> dict[str, Any]:
+    """Cost the messages of one conversation that have no cost yet, and its total.
+
+    With `again`, all of them. A conversation that is gone is passed over.
+    """
+    return cost_conversation(conversation_id, again=again).as_json()
+
+
+@job(queue_name="ai", max_attempts=3, backoff=[60, 300, 900], timeout=600)
+def batch_cost_calculation(message_ids: list[int]) -> dict[str, Any]:
+    """Cost these messages, and the totals of their conversations.
+
+    A message that cannot be computed is marked and reported, and does not stop the others.
+    """
+    return cost_messages(message_ids).as_json()
+
+
+@job(
+    queue_name="high",
+    priority=50,
+    max_attempts=3,
+    backoff=[5, 30, 120],
+    timeout=60,
+    tags=lambda message_id: [f"message:{message_id}"],
+)
+def calculate_message_cost(message_id: int) -> dict[str, Any]:
+    """Cost one message at once, as soon as its answer is in."""
+    return cost_messages([message_id]).as_json()
+
+
+@job(queue_name="ai", max_attempts=3, backoff=[30, 60, 120], timeout=120)
+def cost_uncosted_messages(limit: int = 1000, chunk: int = 250) -> dict[str, Any]:
+    """Look for up to `limit` messages without a cost, and enqueue their costing in chunks."""
+    batches = uncosted_batches(limit=limit, chunk=chunk)
+    batch_cost_calculation.enqueue_many([{"message_ids": ids} for ids in batches])
+    return {"messages": sum(map(len, batches)), "jobs": len(batches)}
+
+
+@job(queue_name="low", max_attempts=3, backoff=[60, 300, 900], timeout=3600)
+def recalculate_conversation_totals() -> dict[str, Any]:
+    """Compute the totals of all conversations anew from their messages, in little memory."""
+    return {"conversations": refresh_all_totals()}
+
+
+@job(queue_name="low", max_attempts=3, backoff=[300, 900, 1800], timeout=3600)
+def cleanup_old_conversations(retention_days: int = 90) -> dict[str, Any]:
+    """Archive conversations that were idle so long; delete those that were archived so long ago."""
+    return clean_up(timedelta(days=retention_days)).as_json()
+
+
+@job(
+    queue_name="default",
+    max_attempts=3,
+    backoff=[5, 30, 120],
+    timeout=300,
+    should_retry=_is_transient,
+)
+def import_calls_chunk(chunk: dict[str, Any], user_id: int | None = None) -> dict[str, Any]:
+    """Import one chunk of a log of recorded calls, and enqueue the costing of what came in."""
+    report = import_chunk(Chunk(**chunk), user_id)
+    costing = None
+    if report.uncosted:
+        costing = str(batch_cost_calculation.enqueue(message_ids=report.uncosted).id)
+    return {**report.as_json(), "uncosted": len(report.uncosted), "cost_job": costing}
