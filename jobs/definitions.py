@@ -23,7 +23,16 @@ from jobs.execution import backoff as backoffs
 if TYPE_CHECKING:
     from jobs.dispatch import Call
 
-UNSET: Any = type("UNSET", (), {"__repr__": lambda self: "UNSET", "__bool__": lambda self: False})()
+UNSET: Any = type(
+    "UNSET",
+    (),
+    {
+        "__repr__": lambda self: "UNSET",
+        "__bool__": lambda self: False,
+        # Pickled by its name, so that it stays the one object.
+        "__reduce__": lambda self: "UNSET",
+    },
+)()
 """Says that an option was not given, where None has a meaning of its own."""
 
 ON_CRASH = ("retry", "fail")
