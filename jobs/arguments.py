@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from jobs.definitions import JobDefinition
 
 MODEL_KEY = "$model"
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 Payload = dict[str, Any]
 """`{"args": […], "kwargs": {…}}`, as in `Job.arguments`."""
@@ -119,19 +122,20 @@ def encode_result(value: Any) -> Any:
 def _plain(value: Any) -> Any:
     # The round trip turns keys into text and refuses NaN, which the framework's own walk lets by.
     plain = json.loads(json.dumps(normalize_json(value), allow_nan=False))
-    if _holds_nul(plain):
-        raise ValueError("text with a NUL character (\\x00) cannot be stored")
+    if not _is_storable(plain):
+        raise ValueError("text with a NUL character (\\x00) or a lone surrogate cannot be stored")
     return plain
 
 
-def _holds_nul(value: Any) -> bool:
+def _is_storable(value: Any) -> bool:
     if isinstance(value, str):
-        return "\x00" in value
+        # What PostgreSQL's jsonb refuses; isascii() spares most text the search.
+        return "\x00" not in value and (value.isascii() or not _SURROGATE.search(value))
     if isinstance(value, list):
-        return any(_holds_nul(item) for item in value)
+        return all(_is_storable(item) for item in value)
     if isinstance(value, dict):
-        return any("\x00" in key or _holds_nul(item) for key, item in value.items())
-    return False
+        return all(_is_storable(key) and _is_storable(item) for key, item in value.items())
+    return True
 
 
 def _encode(definition: JobDefinition, name: str, value: Any) -> Any:

@@ -157,8 +157,6 @@ def as_uuid(value: Any) -> Any:
 
 
 def as_moment(value: Any) -> Any:
-    """An aware datetime from what the database returned; SQLite keeps them as text in UTC."""
-    if isinstance(value, str):
-        moment = parse_datetime(value)
-        return moment.replace(tzinfo=dt.UTC) if moment and moment.tzinfo is None else moment
-    return value
+    """An aware datetime from what the database returned; SQLite's are text or naive, in UTC."""
+    moment = parse_datetime(value) if isinstance(value, str) else value
+    return moment.replace(tzinfo=dt.UTC) if moment and moment.tzinfo is None else moment

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from django.db import DatabaseError
+
 from jobs.identifiers import uuid7
 from jobs.ledger import rows
 from jobs.ledger.contract import Ledger
@@ -47,12 +49,17 @@ class SqlLedger(Ledger):
             yield
             self._run("COMMIT")
         except BaseException:
-            # On a broken connection there is nothing left to roll back.
-            if connection.connection is not None and connection.is_usable():
-                self._run("ROLLBACK")
+            self._roll_back()
             raise
         finally:
             self._begun = False
+
+    def _roll_back(self) -> None:
+        try:
+            self._run("ROLLBACK")
+        except DatabaseError:
+            # The connection is broken: closing it ends the transaction on the server.
+            self.connection.close()
 
     def insert(self, jobs: Sequence[NewJob]) -> dict[UUID, dt.datetime]:
         tags = rows.tag_rows(jobs)

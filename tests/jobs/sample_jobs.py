@@ -51,8 +51,8 @@ async def waits(seconds: float) -> str:
 
 
 @job(timeout=0.2)
-async def waits_too_long() -> None:
-    await asyncio.sleep(30)
+async def waits_too_long(seconds: float = 30) -> None:
+    await asyncio.sleep(seconds)
 
 
 @job
