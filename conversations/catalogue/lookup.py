@@ -9,6 +9,17 @@ from genai_prices.data_snapshot import find_provider_by_id, get_snapshot
 from conversations.models import AIModel, Provider
 from conversations.pricing import find_in_catalogue
 
+# What a new site begins with, under the names that their owners use.
+FIRST_PROVIDERS = {
+    "openai": "OpenAI",
+    "anthropic": "Anthropic",
+    "google": "Google Gemini",
+    "xai": "xAI",
+    "mistral": "Mistral",
+    "groq": "Groq",
+    "deepseek": "DeepSeek",
+}
+
 
 def providers_by_slug(slugs: Iterable[str]) -> dict[str, Provider]:
     """The providers of these slugs; those that this site had not met are made, enabled."""
@@ -68,5 +79,7 @@ def _stored(models: Collection[AIModel]) -> dict[tuple[int, str], AIModel]:
 
 
 def _provider_name(slug: str) -> str:
+    if slug in FIRST_PROVIDERS:
+        return FIRST_PROVIDERS[slug]
     entry = find_provider_by_id(get_snapshot().providers, slug)
     return entry.name if entry else slug

@@ -11,21 +11,11 @@ from genai_prices.data_snapshot import find_provider_by_id, get_snapshot
 from genai_prices.types import ModelInfo
 from genai_prices.types import Provider as CatalogueProvider
 
+from conversations.catalogue.lookup import FIRST_PROVIDERS
 from conversations.catalogue.price_rows import identity, price_rows
 from conversations.exceptions import UnknownProvider
 from conversations.models import AIModel, ModelPrice, Provider
 from conversations.pricing import SNAPSHOT
-
-# Made by the first sync of a site without providers; from then on they belong to the admin.
-FIRST_PROVIDERS = {
-    "openai": "OpenAI",
-    "anthropic": "Anthropic",
-    "google": "Google Gemini",
-    "xai": "xAI",
-    "mistral": "Mistral",
-    "groq": "Groq",
-    "deepseek": "DeepSeek",
-}
 
 _FACTS = ("title", "context_window", "deprecated", "in_catalogue")
 
@@ -69,6 +59,7 @@ def sync_prices(provider: str | None = None) -> SyncReport:
 
 def _providers(slug: str | None) -> list[Provider]:
     if not Provider.objects.exists():
+        # The first sync of a site; from then on its providers belong to the admin.
         rows = [Provider(slug=key, name=name) for key, name in FIRST_PROVIDERS.items()]
         Provider.objects.bulk_create(rows, ignore_conflicts=True)
     if slug is None:

@@ -44,6 +44,7 @@ class ImportSummary:
         self.lines += report["lines"]
         self.imported += report["imported"]
         self.known += report["known"]
+        self.unpriced += report["unpriced"]
         name = Path(chunk.path).name
         self.refused.extend({"file": name, **refusal} for refusal in report["refused"])
 

@@ -30,11 +30,13 @@ from conversations.usage import extract_usage, reported_usage, service_tier
 
 @dataclass(slots=True, kw_only=True)
 class ImportReport:
-    """What became of a chunk's lines. `uncosted` are the ids of messages without a cost yet."""
+    """What became of a chunk's lines. `unpriced` came in without a usage to compute a cost from;
+    `uncosted` are the ids of the messages that wait for their cost."""
 
     lines: int = 0
     imported: int = 0
     known: int = 0
+    unpriced: int = 0
     refused: list[dict[str, Any]] = field(default_factory=list)
     uncosted: list[int] = field(default_factory=list)
 
@@ -83,16 +85,15 @@ def store_calls(
         new = [call for call in calls if call.source_key not in known]
         places = {call.source_key: place_of(call) for call in new}
         conversations = _conversations(new, places, user_id)
-        Message.objects.bulk_create(
-            [
-                _message(call, places[call.source_key], conversations, providers, models)
-                for call in new
-            ],
-            batch_size=500,
-        )
+        messages = [
+            _message(call, places[call.source_key], conversations, providers, models)
+            for call in new
+        ]
+        Message.objects.bulk_create(messages, batch_size=500)
         refresh_totals({row.pk for row in conversations.values()})
     report.imported += len(new)
     report.known += len(calls) - len(new)
+    report.unpriced += sum(row.cost_status == CostStatus.UNPRICED for row in messages)
     # After the commit: of two chunks that belong together the later one then sees the other. And
     # for known calls too, since an import that died before this line is repeated by a retry.
     join_threads(keys)
