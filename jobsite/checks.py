@@ -7,24 +7,9 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core.checks import CheckMessage, Tags, Warning, register
 
-_ONE_PROCESS_CACHES = ("LocMemCache", "DummyCache")
-
-
-@register(Tags.caches)
-def shared_cache(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """The web server and the clusters must see the same cache."""
-    backend = settings.CACHES["default"]["BACKEND"]
-    if not backend.endswith(_ONE_PROCESS_CACHES):
-        return []
-    return [
-        Error(
-            f"CACHES['default'] is {backend}, which other processes cannot see.",
-            hint="Set REDIS_URL, or use a file-based or database cache.",
-            id="jobsite.E001",
-        )
-    ]
+from jobsite.secret_key import local_secret_key
 
 
 @register(Tags.database)
@@ -51,8 +36,6 @@ def several_hosts_share_the_key(
     app_configs: Sequence[AppConfig] | None, **kwargs: Any
 ) -> list[CheckMessage]:
     """A public site must be given its secret key, or each host would sign with its own."""
-    from jobsite.secret_key import local_secret_key
-
     is_local_key = local_secret_key(settings.VAR_DIR) == settings.SECRET_KEY
     if settings.LOCAL_ONLY or not is_local_key:
         return []

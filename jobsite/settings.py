@@ -45,11 +45,9 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     # Before django_q: of two commands of one name the first app's counts, and qcluster is ours.
-    *(
-        app
-        for app in ("jobs", "conversations", "analytics")
-        if (BASE_DIR / app / "apps.py").exists()
-    ),
+    "jobs",
+    "conversations",
+    "analytics",
     "django_q",
     "jobsite",
 ]

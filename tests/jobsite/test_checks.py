@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from django.core.checks import CheckMessage, run_checks
-from django.test import override_settings
 
 from jobsite.checks import immediate_transactions, several_hosts_share_the_key
 from jobsite.secret_key import ensure_local_secret_key, local_secret_key
@@ -22,12 +21,6 @@ def ids(messages: list[CheckMessage]) -> set[str | None]:
 @pytest.mark.django_db
 def test_the_settings_as_they_are_pass() -> None:
     assert not any(str(found.id).startswith("jobsite.") for found in run_checks())
-
-
-def test_a_cache_that_other_processes_cannot_see_is_an_error() -> None:
-    caches = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
-    with override_settings(CACHES=caches):
-        assert "jobsite.E001" in ids(run_checks(tags=["caches"]))
 
 
 @pytest.mark.parametrize("mode", [None, "DEFERRED"])

@@ -11,6 +11,7 @@ from django.core.management import call_command, get_commands
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
 
+from jobs.conf import settings as jobs_settings
 from jobsite.login import Login, ensure_login
 from jobsite.supervisor import Service, Supervisor, port_answers, refuse_busy_port
 
@@ -28,21 +29,22 @@ class Command(BaseCommand):
         parser.add_argument(
             "--grace",
             type=float,
-            default=30.0,
-            help="seconds that running jobs have to finish when the site is stopped (default: 30)",
+            help=(
+                "seconds until what has not stopped is killed"
+                " (default: 10 more than the pools give their running jobs)"
+            ),
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         host, port = options["host"], options["port"]
-        if options["grace"] < 0:
-            raise CommandError(f"--grace {options['grace']:g}: must be 0 or more seconds.")
+        grace = _grace(options["grace"])
         self._refuse_busy_port(host, port)
         login = self._prepare()
         # The services open connections of their own.
         connections.close_all()
         supervisor = Supervisor(
             [Service("web", _web_command(host, port)), Service("cluster", _cluster_command())],
-            grace=timedelta(seconds=options["grace"]),
+            grace=grace,
             out=sys.stdout,
             is_ready=lambda: port_answers(host, port),
             on_ready=lambda: self.stdout.write(_welcome(host, port, login)),
@@ -61,14 +63,27 @@ class Command(BaseCommand):
             ) from error
 
     def _prepare(self) -> Login:
+        self.stdout.write("Preparing the database")
         call_command("migrate", interactive=False, verbosity=0, stdout=self.stdout)
         commands = get_commands()
         if "schedule_sync" in commands:
             call_command("schedule_sync", stdout=self.stdout)
         login = ensure_login("admin")
+        if login.password is not None:
+            # At once, so that it is not lost if something fails before the site is up.
+            self.stdout.write(f"Made the superuser {login.username!r}, password {login.password}")
         if login.password is not None and "load_demo" in commands:
             call_command("load_demo", stdout=self.stdout)
         return login
+
+
+def _grace(seconds: float | None) -> timedelta:
+    if seconds is None:
+        pools = jobs_settings.POOLS.values()
+        return max(pool.shutdown_grace for pool in pools) + timedelta(seconds=10)
+    if seconds < 0:
+        raise CommandError(f"--grace {seconds:g}: must be 0 or more seconds.")
+    return timedelta(seconds=seconds)
 
 
 def _welcome(host: str, port: int, login: Login) -> str:
