@@ -31,9 +31,7 @@ Payload = dict[str, Any]
 """`{"args": […], "kwargs": {…}}`, as in `Job.arguments`."""
 
 
-def encode(
-    definition: JobDefinition, args: Sequence[Any], kwargs: Mapping[str, Any]
-) -> Payload:
+def encode(definition: JobDefinition, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Payload:
     """Check the arguments of a call and return them as the JSON that the ledger stores.
 
     Raises InvalidArguments, naming the parameter, the value and the rule.
@@ -92,7 +90,9 @@ def check_payload(definition: JobDefinition, payload: Payload) -> Payload:
     if not isinstance(args, Sequence) or isinstance(args, str):
         raise InvalidArguments(definition.path, "args", f"{_shown(args)} is not a list", args)
     if not isinstance(kwargs, Mapping):
-        raise InvalidArguments(definition.path, "kwargs", f"{_shown(kwargs)} is not an object", kwargs)
+        raise InvalidArguments(
+            definition.path, "kwargs", f"{_shown(kwargs)} is not an object", kwargs
+        )
     return encode(definition, args, kwargs)
 
 
@@ -175,9 +175,10 @@ def _fetch(label: str, pk: Any) -> Model:
     except LookupError:
         raise MissingObject(label, pk) from None
     try:
-        return model._base_manager.get(pk=pk)
+        found: Model = model._base_manager.get(pk=pk)
     except model.DoesNotExist:
         raise MissingObject(model._meta.label, pk) from None
+    return found
 
 
 def _positional_name(definition: JobDefinition, index: int) -> str:
@@ -198,7 +199,10 @@ def _fits(value: Any, annotation: Any) -> bool:
     if origin in (Union, types.UnionType):
         return any(_fits(value, choice) for choice in typing.get_args(annotation))
     if origin is Literal:
-        return any(value == choice and type(value) is type(choice) for choice in typing.get_args(annotation))
+        return any(
+            value == choice and type(value) is type(choice)
+            for choice in typing.get_args(annotation)
+        )
     if origin in (list, Sequence):
         arguments = typing.get_args(annotation)
         return isinstance(value, list | tuple) and all(
@@ -231,7 +235,11 @@ def _fits_class(value: Any, expected: type) -> bool:
 
 
 def _type_name(annotation: Any) -> str:
-    return annotation.__name__ if isinstance(annotation, type) else str(annotation).replace("typing.", "")
+    return (
+        annotation.__name__
+        if isinstance(annotation, type)
+        else str(annotation).replace("typing.", "")
+    )
 
 
 def _shown(value: Any) -> str:

@@ -19,14 +19,14 @@ from jobs.definitions import JobDefinition
 class LedgerBackend(BaseTaskBackend):
     """Every task is a job of the ledger, with all that the framework can offer."""
 
-    task_class = JobDefinition
+    task_class = JobDefinition  # type: ignore[assignment]
     supports_defer = True
     supports_async_task = True
     supports_get_result = True
     supports_priority = True
 
     def enqueue(
-        self, task: Task, args: Sequence[Any], kwargs: Mapping[str, Any]  # type: ignore[override]
+        self, task: Task, args: Sequence[Any], kwargs: Mapping[str, Any]
     ) -> TaskResult[Any]:
         """Insert a job in the caller's transaction and return its result, still READY.
 

@@ -7,7 +7,7 @@ not alias to `django.tasks`; both read the same TASKS setting, so the choice is 
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import django
 from django.utils.module_loading import import_string
@@ -22,11 +22,17 @@ if TYPE_CHECKING or django.VERSION < (6, 0):
         task_backends,
     )
     from django_tasks.backends.base import BaseTaskBackend
-    from django_tasks.base import Task, TaskError
+    from django_tasks.base import Task as GenericTask
+    from django_tasks.base import TaskError
     from django_tasks.exceptions import TaskResultDoesNotExist
     from django_tasks.signals import task_enqueued, task_finished, task_started
     from django_tasks.utils import get_module_path, normalize_json
 
+    if TYPE_CHECKING:
+        # Only the backport's is generic.
+        Task: TypeAlias = GenericTask[..., Any]
+    else:
+        Task = GenericTask
     FRAMEWORK = "django_tasks"
 else:
     from django.tasks import (
@@ -50,7 +56,9 @@ else:
 
 _exceptions = importlib.import_module(f"{FRAMEWORK}.exceptions")
 # The backport up to 0.12 calls it InvalidTaskError.
-InvalidTask: type[Exception] = getattr(_exceptions, "InvalidTask", None) or _exceptions.InvalidTaskError
+InvalidTask: type[Exception] = (
+    getattr(_exceptions, "InvalidTask", None) or _exceptions.InvalidTaskError
+)
 
 
 def is_importable(function: Any) -> bool:

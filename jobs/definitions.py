@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
-import enum
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 from uuid import UUID
 
 from django.conf import settings as django_settings
@@ -41,7 +40,7 @@ DELIVERY = ("at_least_once", "at_most_once")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JobDefinition(Task):  # type: ignore[type-arg]
+class JobDefinition(Task):
     """A decorated function and its policy: a task of the Tasks framework with these options.
 
     Durations are seconds (int or float) or `timedelta`. `.using()` takes every option but the
@@ -67,7 +66,7 @@ class JobDefinition(Task):  # type: ignore[type-arg]
     should_retry: Callable[[BaseException], bool] | None = None
     """Asked before a retry; False fails the job for good."""
     deadline: Any = None
-    """When the job should be done, a time or a duration from enqueueing: the earliest goes first."""
+    """When the job should be done, a time or a duration from enqueueing: earliest first."""
     tags: Any = ()
     """Words to find the job by: a list, or a callable of the job's arguments that returns one."""
     on_failure: Callable[..., Any] | None = None
@@ -95,7 +94,7 @@ class JobDefinition(Task):  # type: ignore[type-arg]
     @property
     def path(self) -> str:
         """The dotted path by which the ledger knows this definition."""
-        return get_module_path(self.func)
+        return str(get_module_path(self.func))
 
     @property
     def label(self) -> str:
@@ -112,7 +111,7 @@ class JobDefinition(Task):  # type: ignore[type-arg]
         """The first line of the function's docstring."""
         return (inspect.getdoc(self.func) or "").partition("\n")[0]
 
-    def using(self, **options: Any) -> JobDefinition:  # type: ignore[override]
+    def using(self, **options: Any) -> JobDefinition:
         """Return a copy with other options, for one call or several.
 
         Raises InvalidDefinition for an unknown option, with the nearest known one, and for an
@@ -149,7 +148,7 @@ class JobDefinition(Task):  # type: ignore[type-arg]
 
 
 def _restore_definition(path: str, options: dict[str, Any]) -> JobDefinition:
-    declared = import_string(path)
+    declared: JobDefinition = import_string(path)
     return replace(declared, declared=False, **options)
 
 
@@ -195,7 +194,9 @@ def _whole(option: str, value: Any) -> int | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise InvalidDefinition(f"{option}: {value!r} must be a whole number of at least 1, or None")
+        raise InvalidDefinition(
+            f"{option}: {value!r} must be a whole number of at least 1, or None"
+        )
     return value
 
 
@@ -268,7 +269,8 @@ def _normalize(definition: JobDefinition) -> None:
     if definition.delivery == "at_most_once":
         if definition.max_attempts != 1:
             raise InvalidDefinition(
-                f"max_attempts: {definition.max_attempts!r} must be 1 where delivery is at_most_once"
+                f"max_attempts: {definition.max_attempts!r} must be 1 where delivery is "
+                "at_most_once"
             )
         put("on_crash", "fail")
 
@@ -284,7 +286,17 @@ def _backend_alias() -> str:
     return "default"
 
 
-def job(function: Callable[..., Any] | None = None, **options: Any) -> Any:
+@overload
+def job(function: Callable[..., Any], /) -> JobDefinition: ...
+
+
+@overload
+def job(**options: Any) -> Callable[[Callable[..., Any]], JobDefinition]: ...
+
+
+def job(
+    function: Callable[..., Any] | None = None, /, **options: Any
+) -> JobDefinition | Callable[[Callable[..., Any]], JobDefinition]:
     """Declare a job definition: `@job`, or `@job(queue_name="webhooks", max_attempts=10)`.
 
     Takes the options of `JobDefinition` and returns one. Raises InvalidDefinition for an unknown
@@ -294,6 +306,8 @@ def job(function: Callable[..., Any] | None = None, **options: Any) -> Any:
     def declare(target: Callable[..., Any]) -> JobDefinition:
         for name in options:
             _check_option_name(name)
-        return JobDefinition(func=target, backend=options.pop("backend", _backend_alias()), **options)
+        return JobDefinition(
+            func=target, backend=options.pop("backend", _backend_alias()), **options
+        )
 
     return declare if function is None else declare(function)

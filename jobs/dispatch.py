@@ -51,9 +51,7 @@ class NewJob:
     id: UUID = field(default_factory=uuid7)
 
 
-def new_job(
-    definition: JobDefinition, args: Sequence[Any], kwargs: Mapping[str, Any]
-) -> NewJob:
+def new_job(definition: JobDefinition, args: Sequence[Any], kwargs: Mapping[str, Any]) -> NewJob:
     """A job of this definition, checked.
 
     Raises InvalidArguments if the arguments do not fit, and InvalidOption if no worker could

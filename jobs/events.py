@@ -7,12 +7,12 @@ name of the job definition. All carry `job_id` (UUID), `definition` (str), `queu
 
 | signal | sent by | also carries |
 |---|---|---|
-| `job_queued` | the process that enqueues, once the transaction has committed | `due_at` (datetime or None) |
+| `job_queued` | who enqueues, once the transaction has committed | `due_at` (datetime or None) |
 | `job_started` | the worker, before the job runs | `worker_id` (int) |
 | `job_succeeded` | the worker | `run_time` (seconds, float) |
-| `job_retrying` | the worker, or the cluster that rescued the job | `delay` (seconds), `exception_class`, `message` |
+| `job_retrying` | the worker, or a rescuing cluster | `delay`, `exception_class`, `message` |
 | `job_released` | the worker | `delay` (seconds) |
-| `job_failed` | the worker, or the cluster that rescued the job | `reason`, `exception_class`, `message` |
+| `job_failed` | the worker, or a rescuing cluster | `reason`, `exception_class`, `message` |
 | `job_lost` | the cluster that found the worker dead | `detail`, such as "signal 9" |
 | `job_cancelled` | whoever cancelled or discarded it | `detail` |
 """
@@ -46,7 +46,9 @@ def _log(level: int, text: str) -> Any:
     def receiver(sender: str, **payload: Any) -> None:
         if logger.isEnabledFor(level):
             payload.pop("signal", None)
-            logger.log(level, text, {"message": "", "detail": "", **payload}, extra={"job": payload})
+            logger.log(
+                level, text, {"message": "", "detail": "", **payload}, extra={"job": payload}
+            )
 
     return receiver
 

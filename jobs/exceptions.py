@@ -97,7 +97,7 @@ class RetriesExpired(JobsError):
     """The time until which the job may be tried again has passed."""
 
 
-class JobReleased(BaseException):  # noqa: N818 - control flow, like GeneratorExit
+class JobReleased(BaseException):
     """Ends an attempt whose job goes back to wait. Raised by `current_job().release()`; not an
     Exception, so that an `except Exception` in the job does not stop it."""
 
@@ -106,7 +106,7 @@ class JobReleased(BaseException):  # noqa: N818 - control flow, like GeneratorEx
         super().__init__(f"released for {seconds:g} s")
 
 
-class JobFailedForGood(BaseException):  # noqa: N818 - control flow, like GeneratorExit
+class JobFailedForGood(BaseException):
     """Ends a job as failed whatever its attempts. Raised by `current_job().fail()`."""
 
     def __init__(self, cause: BaseException) -> None:

@@ -35,7 +35,7 @@ def find(name: str) -> JobDefinition | None:
         found = import_string(name)
     except (ImportError, ValueError):
         return None
-    if not isinstance(found, Task):
+    if not isinstance(found, Task):  # type: ignore[misc]
         return None
     return _definitions.get(name) or adopt(found)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import inspect
 import math
 import random
 from collections.abc import Callable, Sequence
@@ -59,24 +60,29 @@ class Backoff:
             wait = min(self.base * self.factor**exponent, self.maximum)
         except OverflowError:
             wait = self.maximum
-        return wait * (1 - self.jitter * random.random())  # noqa: S311 - not a secret
+        return wait * (1 - self.jitter * random.random())
 
 
-type_of_backoff = Backoff | Sequence[float] | Callable[..., float] | float | None
+Normal = Backoff | tuple[float, ...] | Callable[..., Any] | None
+"""A declared back-off in its hashable form."""
 
 
-def normalized(value: Any) -> Backoff | tuple[float, ...] | Callable[..., Any] | None:
+def normalized(value: Any) -> Normal:
     """Check a declared back-off and return it in a hashable form.
 
     Raises InvalidDefinition for anything but None, a number of seconds, a timedelta, a list of
     them, a callable or a `Backoff`.
     """
-    if value is None or isinstance(value, Backoff) or callable(value):
+    if value is None or isinstance(value, Backoff):
         return value
+    if callable(value):
+        function: Callable[..., Any] = value
+        return function
     items = [value] if isinstance(value, int | float | dt.timedelta) else value
     if isinstance(items, str) or not isinstance(items, Sequence) or not items:
         raise InvalidDefinition(
-            f"backoff: {value!r} must be a number of seconds, a list of them, a callable or a Backoff"
+            f"backoff: {value!r} must be a number of seconds, a list of them, a callable or a "
+            "Backoff"
         )
     waits = []
     for item in items:
@@ -84,7 +90,9 @@ def normalized(value: Any) -> Backoff | tuple[float, ...] | Callable[..., Any] |
         if isinstance(seconds, bool) or not isinstance(seconds, int | float):
             raise InvalidDefinition(f"backoff: {item!r} must be a number of seconds")
         if not 0 <= seconds <= LONGEST:
-            raise InvalidDefinition(f"backoff: {item!r} must lie between 0 and {LONGEST:.0f} seconds")
+            raise InvalidDefinition(
+                f"backoff: {item!r} must lie between 0 and {LONGEST:.0f} seconds"
+            )
         waits.append(float(seconds))
     return tuple(waits)
 
@@ -93,7 +101,7 @@ DEFAULT = Backoff()
 
 
 def wait_before_retry(
-    backoff: Backoff | tuple[float, ...] | Callable[..., Any] | None,
+    backoff: Normal,
     attempts: int,
     error: BaseException | None,
 ) -> float:
@@ -112,13 +120,13 @@ def wait_before_retry(
     answer = backoff(attempts, error) if _takes_error(backoff) else backoff(attempts)
     seconds = answer.total_seconds() if isinstance(answer, dt.timedelta) else answer
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds >= 0:
-        raise InvalidDefinition(f"backoff: {backoff!r} returned {answer!r}, not a number of seconds")
+        raise InvalidDefinition(
+            f"backoff: {backoff!r} returned {answer!r}, not a number of seconds"
+        )
     return min(float(seconds), LONGEST)
 
 
 def _takes_error(function: Callable[..., Any]) -> bool:
-    import inspect
-
     try:
         inspect.signature(function).bind(1, None)
     except TypeError:

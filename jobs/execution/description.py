@@ -37,7 +37,7 @@ def describe(error: BaseException) -> Described:
 def _message(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception as broken:  # noqa: BLE001 - whatever a foreign __str__ raises is the message
+    except Exception as broken:
         return f"<str() of the exception raised {class_path(broken)}>"
 
 

@@ -42,7 +42,7 @@ def finished(outcome: Outcome) -> None:
         return
     try:
         raise outcome.error
-    except BaseException:  # noqa: BLE001 - the framework's logger reads it from sys.exc_info()
+    except BaseException:
         _send(task_finished, definition, result)
 
 

@@ -39,9 +39,7 @@ class Policy:
         cls, definition: JobDefinition | None, options: dict[str, Any], pool: Pool | None
     ) -> Policy:
         """The policy of a job with these options; of an unknown definition, the defaults."""
-        values = {
-            name: getattr(definition, name) for name in OVERRIDABLE if definition is not None
-        }
+        values = {name: getattr(definition, name) for name in OVERRIDABLE if definition is not None}
         values |= {name: options[name] for name in OVERRIDABLE if name in options}
         if isinstance(values.get("backoff"), list):
             values["backoff"] = tuple(values["backoff"])

@@ -49,9 +49,7 @@ def after_exception(
     `max_attempts`, `max_exceptions` and `retry_until` all bound the job; whichever ends first
     wins. Raises what `should_retry` or `backoff` of the definition raise.
     """
-    reason = (
-        FailureReason.TIMED_OUT if isinstance(error, JobTimeout) else FailureReason.EXCEPTION
-    )
+    reason = FailureReason.TIMED_OUT if isinstance(error, JobTimeout) else FailureReason.EXCEPTION
     if isinstance(error, JobFailedForGood):
         return failed(FailureReason.EXCEPTION)
     if definition is not None:

@@ -28,7 +28,7 @@ from jobs.execution.policy import Policy
 from jobs.execution.timeouts import time_limit
 from jobs.failures.fingerprint import fingerprint
 from jobs.ledger.outcome import ClaimedJob, Failure, Outcome
-from jobs.models.states import AttemptOutcome, JobState
+from jobs.models.states import AttemptOutcome, FailureReason, JobState
 
 if TYPE_CHECKING:
     from jobs.definitions import JobDefinition
@@ -85,7 +85,7 @@ def _attempt(
         )
     except JobReleased as release:
         return _released(claimed, policy, definition, release, started_at)
-    except BaseException as error:  # noqa: BLE001 - the outcome carries it
+    except BaseException as error:
         return _raised(claimed, policy, definition, error, started_at)
 
 
@@ -212,15 +212,15 @@ def _decide(
     if isinstance(error, MissingObject) and policy.discard_when_missing:
         return retrying.DISCARD, error
     if isinstance(error, RetriesExpired):
-        return retrying.failed(retrying.FailureReason.EXPIRED), error
+        return retrying.failed(FailureReason.EXPIRED), error
     # Neither the code nor the arguments get better by waiting.
     if isinstance(error, InvalidArguments | UnknownDefinition):
-        return retrying.failed(retrying.FailureReason.EXCEPTION), error
+        return retrying.failed(FailureReason.EXCEPTION), error
     try:
         return retrying.after_exception(claimed, policy, definition, error, now), error
-    except Exception as broken:  # noqa: BLE001 - recorded as the failure
+    except Exception as broken:
         broken.__context__ = error
-        return retrying.failed(retrying.FailureReason.EXCEPTION), broken
+        return retrying.failed(FailureReason.EXCEPTION), broken
 
 
 def _fail(outcome: Outcome, definition: JobDefinition | None, reason: str) -> None:

@@ -69,7 +69,7 @@ SET state = 'running', worker_id = %s, fence = job.fence + 1, attempts = job.att
     started_at = statement_timestamp()
 FROM taken WHERE job.id = taken.id
 RETURNING {_RETURNED}
-"""  # noqa: S608 - column names of ours
+"""
 
 _CLAIM_ONE = f"""
 UPDATE jobs_job AS job
@@ -77,7 +77,7 @@ SET state = 'running', worker_id = %s, fence = job.fence + 1, attempts = job.att
     started_at = statement_timestamp()
 WHERE job.id = %s AND job.state = 'ready'
 RETURNING {_RETURNED}
-"""  # noqa: S608 - column names of ours
+"""
 
 # A cancelled job is not tried again; the request may come at any moment, so the row decides.
 _STATE = """CASE WHEN job.cancel_requested AND ended.state IN ('ready', 'scheduled')
@@ -114,7 +114,7 @@ WITH ended AS (
     FROM finished
 )
 SELECT id FROM finished
-"""  # noqa: S608 - constants of ours
+"""
 
 _FAIL = """
 INSERT INTO jobs_failedjob (

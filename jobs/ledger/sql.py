@@ -113,7 +113,7 @@ class SqlLedger(Ledger):
             return []
         places = ", ".join(["%s"] * len(worker_ids))
         found = self._fetch(
-            f"SELECT {rows.CLAIMED_COLUMNS} FROM jobs_job "  # noqa: S608 - only placeholders
+            f"SELECT {rows.CLAIMED_COLUMNS} FROM jobs_job "
             f"WHERE state = 'running' AND worker_id IN ({places}) ORDER BY id",
             list(worker_ids),
         )

@@ -39,11 +39,15 @@ INSERT INTO jobs_job (
 )
 SELECT
     id, definition, queue,
-    CASE WHEN follows_id IS NOT NULL THEN 'blocked' WHEN due_at > %s THEN 'scheduled' ELSE 'ready' END,
+    CASE
+        WHEN follows_id IS NOT NULL THEN 'blocked'
+        WHEN due_at > %s THEN 'scheduled'
+        ELSE 'ready'
+    END,
     priority, deadline, claim_rank, due_at, arguments, options,
     0, 0, 0, 0, %s, retry_until, retry_of_id, schedule_id, slot_at, chain, follows_id, 0
 FROM (SELECT {_GIVEN} FROM json_each(%s))
-"""  # noqa: S608 - column names of ours
+"""
 
 _PICK = """
 SELECT id FROM jobs_job INDEXED BY jobs_job_claim
@@ -80,7 +84,7 @@ FROM (
 ) AS ended
 WHERE job.id = ended.job_id AND job.state = 'running' AND job.fence = ended.fence
 RETURNING id
-"""  # noqa: S608 - constants of ours
+"""
 
 _RECORD = f"""
 INSERT INTO jobs_attempt (
@@ -92,7 +96,7 @@ SELECT job.id, job.attempts + ended.refund, ended.fence, job.worker_id, ended.st
     ended.traceback
 FROM (SELECT {_ENDED} FROM json_each(%s)) AS ended JOIN jobs_job AS job ON job.id = ended.job_id
 WHERE ended.job_id IN (SELECT value FROM json_each(%s))
-"""  # noqa: S608 - constants of ours
+"""
 
 _FAILED = _columns(
     "id", "job_id", "reason", "fingerprint", "exception_class", "message", "traceback", "worker_id"
@@ -109,7 +113,7 @@ SELECT
     failed.reason, failed.exception_class, failed.message, failed.traceback, failed.fingerprint,
     job.attempts, failed.worker_id, job.enqueued_at, job.finished_at
 FROM (SELECT {_FAILED} FROM json_each(%s)) AS failed JOIN jobs_job AS job ON job.id = failed.job_id
-"""  # noqa: S608 - constants of ours
+"""
 
 
 class SqliteLedger(SqlLedger):

@@ -13,8 +13,9 @@ class DjangoQ2Anchor(models.Model):
     """
 
     schedule_id = models.PositiveBigIntegerField(
-        primary_key=True, help_text="Key of the django-q2 schedule; without a constraint, as that "
-        "table may lie in another database."
+        primary_key=True,
+        help_text="Key of the django-q2 schedule; without a constraint, as that "
+        "table may lie in another database.",
     )
     first_run = models.DateTimeField(help_text="The time whose day and hour all later ones keep.")
     next_run = models.DateTimeField(

@@ -72,7 +72,8 @@ class FailedJob(models.Model):
             models.Index("fingerprint", F("failed_at").desc(), name="jobs_failed_fingerprint"),
             models.Index("exception_class", F("failed_at").desc(), name="jobs_failed_exception"),
             models.Index(
-                F("failed_at").desc(), name="jobs_failed_unretried",
+                F("failed_at").desc(),
+                name="jobs_failed_unretried",
                 condition=Q(retried_at__isnull=True),
             ),
         )

@@ -70,7 +70,9 @@ class Job(models.Model):
     )
     arguments = models.JSONField(help_text='{"args": […], "kwargs": {…}}')
     options = models.JSONField(
-        default=dict, blank=True, help_text="Policy of this call where it differs from the definition's."
+        default=dict,
+        blank=True,
+        help_text="Policy of this call where it differs from the definition's.",
     )
     result = models.JSONField(null=True, blank=True)
     attempts = models.PositiveIntegerField(
@@ -164,23 +166,26 @@ class Job(models.Model):
             models.Index("worker", name="jobs_job_running", condition=Q(state="running")),
             models.Index("follows", name="jobs_job_blocked", condition=Q(state="blocked")),
             models.Index(
-                "state", F("finished_at").desc(), name="jobs_job_finished",
+                "state",
+                F("finished_at").desc(),
+                name="jobs_job_finished",
                 condition=Q(finished_at__isnull=False),
             ),
             models.Index("definition", F("id").desc(), name="jobs_job_definition"),
             models.Index("queue", F("id").desc(), name="jobs_job_queue"),
             models.Index(
-                "schedule", F("slot_at").desc(), name="jobs_job_schedule",
+                "schedule",
+                F("slot_at").desc(),
+                name="jobs_job_schedule",
                 condition=Q(schedule__isnull=False),
             ),
             # What no-overlap asks: it must not read the finished runs of a schedule.
             models.Index(
-                "schedule", name="jobs_job_schedule_open",
+                "schedule",
+                name="jobs_job_schedule_open",
                 condition=Q(schedule__isnull=False, state__in=UNFINISHED_STATES),
             ),
-            models.Index(
-                "retry_of", name="jobs_job_retry_of", condition=Q(retry_of__isnull=False)
-            ),
+            models.Index("retry_of", name="jobs_job_retry_of", condition=Q(retry_of__isnull=False)),
             models.Index("chain", name="jobs_job_chain", condition=Q(chain__isnull=False)),
         )
 

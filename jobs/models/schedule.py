@@ -56,32 +56,39 @@ class JobSchedule(models.Model):
 
     name = models.CharField(max_length=150, unique=True)
     definition = models.CharField(max_length=200, help_text="The job definition to enqueue.")
-    arguments = models.JSONField(
-        default=dict, blank=True, help_text='{"args": […], "kwargs": {…}}'
-    )
-    kind = models.CharField(
-        max_length=8, choices=ScheduleKind.choices, default=ScheduleKind.CRON
-    )
+    arguments = models.JSONField(default=dict, blank=True, help_text='{"args": […], "kwargs": {…}}')
+    kind = models.CharField(max_length=8, choices=ScheduleKind.choices, default=ScheduleKind.CRON)
     cron = models.CharField(
         max_length=150,
         blank=True,
         help_text="minute hour day month weekday; six fields start with the second.",
     )
     every = models.DurationField(
-        null=True, blank=True, help_text="Such as 00:15:00 or 7 00:00:00 (days hours:minutes:seconds)."
+        null=True,
+        blank=True,
+        help_text="Such as 00:15:00 or 7 00:00:00 (days hours:minutes:seconds).",
     )
     run_at = models.DateTimeField(null=True, blank=True, help_text="For a schedule that runs once.")
     timezone = models.CharField(max_length=64, default="UTC")
     dst_gap = models.CharField(
-        "in the gap", max_length=10, choices=GapRule.choices, default=GapRule.NEXT_VALID,
+        "in the gap",
+        max_length=10,
+        choices=GapRule.choices,
+        default=GapRule.NEXT_VALID,
         help_text="When the clocks go forward and the local time does not exist.",
     )
     dst_overlap = models.CharField(
-        "in the overlap", max_length=5, choices=OverlapRule.choices, default=OverlapRule.ONCE,
+        "in the overlap",
+        max_length=5,
+        choices=OverlapRule.choices,
+        default=OverlapRule.ONCE,
         help_text="When the clocks go back and the local time exists twice.",
     )
     missed = models.CharField(
-        "missed runs", max_length=4, choices=MissedRule.choices, default=MissedRule.ONCE,
+        "missed runs",
+        max_length=4,
+        choices=MissedRule.choices,
+        default=MissedRule.ONCE,
         help_text="What to do with times that passed while no cluster ran.",
     )
     missed_limit = models.PositiveIntegerField(
@@ -102,13 +109,17 @@ class JobSchedule(models.Model):
         max_length=64, blank=True, help_text="Empty: the queue of the definition."
     )
     priority = models.SmallIntegerField(
-        null=True, blank=True, validators=[MaxValueValidator(100)],
+        null=True,
+        blank=True,
+        validators=[MaxValueValidator(100)],
         help_text="-100 to 100; empty: the priority of the definition.",
     )
     enabled = models.BooleanField(default=True)
     notes = models.TextField(blank=True)
     declared_as = models.CharField(
-        max_length=150, blank=True, editable=False,
+        max_length=150,
+        blank=True,
+        editable=False,
         help_text="Name of the declaration in code that created it.",
     )
     next_run_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -117,7 +128,9 @@ class JobSchedule(models.Model):
         blank=True, editable=False, help_text="Why its latest time could not be enqueued."
     )
     retry_at = models.DateTimeField(
-        null=True, blank=True, editable=False,
+        null=True,
+        blank=True,
+        editable=False,
         help_text="While it has an error: not tried again before this.",
     )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
@@ -190,9 +203,7 @@ class ScheduleSlot(models.Model):
     class Meta:
         default_permissions = ()
         ordering = ("-slot_at",)
-        constraints = (
-            models.UniqueConstraint("schedule", "slot_at", name="jobs_slot_once"),
-        )
+        constraints = (models.UniqueConstraint("schedule", "slot_at", name="jobs_slot_once"),)
         indexes = (models.Index(F("slot_at").desc(), name="jobs_slot_at"),)
 
     def __str__(self) -> str:

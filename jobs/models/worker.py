@@ -27,7 +27,7 @@ class ClusterQuerySet(models.QuerySet["Cluster"]):
 
 
 class Cluster(models.Model):
-    """One `manage.py qcluster` on one host. Its heartbeat is the lease of all that its workers run."""
+    """One `manage.py qcluster` on one host; its heartbeat is the lease of what its workers run."""
 
     id = models.UUIDField(primary_key=True, editable=False)
     name = models.CharField(max_length=100)

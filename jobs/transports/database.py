@@ -63,7 +63,8 @@ def announce(connection: BaseDatabaseWrapper, queues: Iterable[str]) -> None:
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT pg_notify(%s, name) FROM unnest(%s::text[]) AS name", [CHANNEL, list(queues)]
+                "SELECT pg_notify(%s, name) FROM unnest(%s::text[]) AS name",
+                [CHANNEL, list(queues)],
             )
 
 
@@ -101,7 +102,8 @@ class PostgresListener(Listener):
         return session
 
     def _heard(self, session: Any) -> bool:
-        return any([note.payload in self.queues for note in session.notifies(timeout=0)])
+        notes = list(session.notifies(timeout=0))
+        return any(note.payload in self.queues for note in notes)
 
     def close(self) -> None:
         self._session = None
@@ -112,7 +114,9 @@ class PollingListener(Listener):
 
     def wait(self, seconds: float, wakeup_fd: int | None = None) -> bool:
         longest = min(seconds, settings.POLL_INTERVAL.total_seconds())
-        readable, _, _ = select.select([wakeup_fd] if wakeup_fd is not None else [], [], [], longest)
+        readable, _, _ = select.select(
+            [wakeup_fd] if wakeup_fd is not None else [], [], [], longest
+        )
         _drain(wakeup_fd, readable)
         return False
 

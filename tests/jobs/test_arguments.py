@@ -27,7 +27,9 @@ scalars = (
 )
 values = st.recursive(
     scalars,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(letters), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(letters), inner, max_size=3)
+    ),
     max_leaves=10,
 )
 
@@ -62,7 +64,7 @@ def test_tuples_become_lists_and_keys_text() -> None:
     ],
 )
 def test_what_cannot_be_stored_is_refused_with_its_parameter(value: Any) -> None:
-    with pytest.raises(InvalidArguments, match="returns: value: .* cannot be stored") as caught:
+    with pytest.raises(InvalidArguments, match=r"returns: value: .* cannot be stored") as caught:
         arguments.encode(sample_jobs.returns, (), {"value": value})
     assert caught.value.parameter == "value"
 

@@ -29,7 +29,9 @@ def test_an_unknown_name_suggests_the_nearest() -> None:
         registry.get("tests.jobs.sample_jobs.ad")
 
 
-@pytest.mark.parametrize("name", ["os.system", "tests.jobs.sample_jobs.calls", "nowhere", "", "a.b"])
+@pytest.mark.parametrize(
+    "name", ["os.system", "tests.jobs.sample_jobs.calls", "nowhere", "", "a.b"]
+)
 def test_only_what_a_decorator_made_can_be_reached_by_name(name: str) -> None:
     assert registry.find(name) is None
 

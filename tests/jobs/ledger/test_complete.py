@@ -63,7 +63,9 @@ def test_a_success_is_recorded_with_its_attempt(book: Ledger) -> None:
     assert attempt.run_time == dt.timedelta(seconds=2)
 
 
-@pytest.mark.parametrize("result", [None, True, False, 0, 1.5, "", "text 'quoted' %s", [], {}, [None]])
+@pytest.mark.parametrize(
+    "result", [None, True, False, 0, 1.5, "", "text 'quoted' %s", [], {}, [None]]
+)
 def test_every_json_result_comes_back_as_it_was(book: Ledger, result: object) -> None:
     insert([new()])
     book.complete([ended(claim(book)[0], result=result)])

@@ -1,0 +1,118 @@
+"""Retention: removing rows whose time is over, in batches, so that nothing else has to wait."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from jobs.conf import settings as conf
+from jobs.ledger import ledger
+from jobs.models import (
+    FINISHED_STATES,
+    Cluster,
+    ClusterStatus,
+    FailedJob,
+    Job,
+    ScheduleSlot,
+    Worker,
+)
+
+BATCH = 1000
+"""Rows in one transaction, each with what belongs to it."""
+
+
+@dataclass(slots=True)
+class RetentionReport:
+    """How many rows were removed."""
+
+    jobs: int = 0
+    failed_jobs: int = 0
+    slots: int = 0
+    workers: int = 0
+    clusters: int = 0
+
+    def __bool__(self) -> bool:
+        return any(getattr(self, item.name) for item in fields(self))
+
+    def __str__(self) -> str:
+        counts = ((getattr(self, item.name), item.name.replace("_", " ")) for item in fields(self))
+        return ", ".join(f"{count} {name}" for count, name in counts if count)
+
+
+Keep = Mapping[str, dt.timedelta | None]
+"""How long rows are kept, by the keys of JOBS_RETENTION; None is for ever."""
+
+
+def run_once(now: dt.datetime | None = None, *, keep: Keep | None = None) -> RetentionReport:
+    """Remove what is older than JOBS_RETENTION says; return how much that was.
+
+    Finished jobs go with their tags, attempts and log lines. Failed jobs are kept by `failed`, both
+    the job and its dead letter. Workers and clusters go once they have ended; one that still holds
+    a job stays. `now` is the database's clock unless given; `keep` takes the place of the setting.
+    """
+    report = RetentionReport()
+    for name, rows in _expired(now or ledger().now(), keep):
+        setattr(report, name, getattr(report, name) + _remove(rows))
+    return report
+
+
+def preview(now: dt.datetime | None = None, *, keep: Keep | None = None) -> RetentionReport:
+    """Count what `run_once` would remove, and remove nothing. A cluster whose workers would go
+    first is not counted."""
+    report = RetentionReport()
+    for name, rows in _expired(now or ledger().now(), keep):
+        setattr(report, name, getattr(report, name) + rows.order_by().count())
+    return report
+
+
+def _expired(now: dt.datetime, keep: Keep | None) -> Iterator[tuple[str, QuerySet[Any]]]:
+    """What is past its time, each as a field of the report and its rows."""
+    ages = conf.RETENTION if keep is None else keep
+    before = {key: now - age for key, age in ages.items() if age is not None}
+    for state in FINISHED_STATES:
+        if state in before:
+            yield "jobs", _jobs(state, before[state])
+    if "failed" in before:
+        failed = FailedJob.objects.using(conf.DATABASE).filter(failed_at__lt=before["failed"])
+        yield "failed_jobs", failed.order_by("failed_at")
+    if "slots" in before:
+        slots = ScheduleSlot.objects.using(conf.DATABASE).filter(slot_at__lt=before["slots"])
+        yield "slots", slots.order_by("slot_at")
+    if "workers" in before:
+        yield "workers", _workers(before["workers"])
+        yield "clusters", _clusters(before["workers"])
+
+
+def _jobs(state: str, before: dt.datetime) -> QuerySet[Job]:
+    finished = Job.objects.using(conf.DATABASE).filter(state=state, finished_at__lt=before)
+    return finished.order_by("finished_at")
+
+
+def _workers(before: dt.datetime) -> QuerySet[Worker]:
+    ended = Worker.objects.using(conf.DATABASE).filter(stopped_at__lt=before)
+    holding = Job.objects.using(conf.DATABASE).running().filter(worker__isnull=False)
+    return ended.exclude(pk__in=holding.values("worker")).order_by("stopped_at")
+
+
+def _clusters(before: dt.datetime) -> QuerySet[Cluster]:
+    ended = Cluster.objects.using(conf.DATABASE).filter(
+        status__in=(ClusterStatus.STOPPED, ClusterStatus.LOST), stopped_at__lt=before
+    )
+    return ended.filter(workers__isnull=True).order_by("stopped_at")
+
+
+def _remove(rows: QuerySet[Any]) -> int:
+    removed = 0
+    while True:
+        with transaction.atomic(using=conf.DATABASE):
+            ids = list(rows.values_list("pk", flat=True)[:BATCH])
+            # The condition again: a row may have changed since it was read.
+            counts = rows.order_by().filter(pk__in=ids).delete()[1] if ids else {}
+        removed += counts.get(rows.model._meta.label, 0)
+        if len(ids) < BATCH:
+            return removed
