@@ -1,0 +1,205 @@
+"""Duties: what the clock does at intervals."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import os
+from collections import deque
+from collections.abc import Callable
+from dataclasses import astuple
+
+from django.utils import timezone
+
+from jobs import registry, transports
+from jobs.cluster import sweeps
+from jobs.cluster.deaths import Death
+from jobs.cluster.identity import Identity
+from jobs.cluster.leadership import Leadership
+from jobs.cluster.pulse import Pulse
+from jobs.cluster.ticker import Tick
+from jobs.conf import settings as conf
+from jobs.django_q2 import pruning, schedules
+from jobs.ledger import Ledger, retention
+from jobs.models import Job, Queue, Worker
+from jobs.scheduling import tick
+
+PROMOTE_EVERY = 0.25
+SCHEDULES_EVERY = 1.0
+SOONEST = 0.02
+RETENTION_EVERY = 60.0
+DECLARED_EVERY = 3600.0
+DEATHS = "deaths"
+
+logger = logging.getLogger("jobs.cluster")
+
+
+class Duties:
+    """The ticks of one cluster's clock, in the three threads that run them."""
+
+    def __init__(
+        self,
+        identity: Identity,
+        pulse: Pulse,
+        *,
+        confirm: Callable[[Death], None],
+        idle: Callable[[], None] | None,
+    ) -> None:
+        """`confirm` is called for each death once the ledger knows it; `idle`, if given, when
+        nothing is ready or running any more."""
+        self.deaths: deque[Death] = deque()
+        self.leadership = Leadership(identity)
+        self._identity = identity
+        self._pulse = pulse
+        self._confirm = confirm
+        self._idle = idle
+
+    def of_time(self) -> list[Tick]:
+        """What must happen on time."""
+        ticks = [
+            Tick("leadership", self.leadership.every, self._lead),
+            Tick("schedules", SCHEDULES_EVERY, self._schedules),
+            Tick("django-q2 schedules", SCHEDULES_EVERY, self._django_q2_schedules),
+            Tick("promotion", PROMOTE_EVERY, self._promote),
+        ]
+        if self._idle is not None:
+            ticks.append(Tick("idleness", PROMOTE_EVERY, self._look_for_idleness))
+        return ticks
+
+    def of_rescue(self) -> list[Tick]:
+        """What the deaths of others ask for."""
+        heartbeat = self._pulse.interval
+        return [
+            Tick("inheritance", 3600, self._inherit),
+            Tick(DEATHS, 1.0, self._bury),
+            Tick("silent clusters", heartbeat / 2, self._silent_clusters),
+            Tick("vanished workers", 2.0, self._vanished_workers),
+            Tick("orphans", 5.0, self._orphans),
+        ]
+
+    def of_upkeep(self) -> list[Tick]:
+        """What takes its time."""
+        return [
+            Tick("retention", RETENTION_EVERY, self._retention),
+            Tick("django-q2 retention", RETENTION_EVERY, self._django_q2_retention),
+        ]
+
+    def _lead(self, ledger: Ledger) -> None:
+        self.leadership.renew(ledger)
+
+    def _promote(self, ledger: Ledger) -> None:
+        if queues := ledger.promote():
+            transports.current().wake(queues)
+
+    def _schedules(self, ledger: Ledger) -> float | None:
+        if not self.leadership.is_ours or not _schedules_wanted():
+            return None
+        tick.run_once()
+        return _seconds_until(tick.next_due())
+
+    def _django_q2_schedules(self, ledger: Ledger) -> None:
+        if self.leadership.is_ours:
+            schedules.run_once()
+
+    def _inherit(self, ledger: Ledger) -> None:
+        sweeps.inherit(ledger, self._identity.heirs_of)
+
+    def _bury(self, ledger: Ledger) -> None:
+        while self.deaths:
+            death = self.deaths[0]
+            self._record(ledger, death)
+            self.deaths.popleft()
+            self._confirm(death)
+
+    def _record(self, ledger: Ledger, death: Death) -> None:
+        workers = Worker.objects.using(conf.DATABASE).filter(stopped_at__isnull=True)
+        if death.worker_id:
+            ids = [death.worker_id]
+        else:
+            mine = workers.filter(cluster_id=self._identity.id, pid=death.pid)
+            ids = list(mine.values_list("pk", flat=True))
+        if ids:
+            sweeps.rescue_workers(
+                ledger,
+                ids,
+                death.detail,
+                timed_out=death.timed_out,
+                interrupted=death.interrupted,
+            )
+        _tell_prometheus(death.pid)
+
+    def _silent_clusters(self, ledger: Ledger) -> None:
+        sweeps.lose_silent_clusters(ledger, self._identity, self._pulse)
+        sweeps.rescue_ended_clusters(ledger)
+
+    def _vanished_workers(self, ledger: Ledger) -> None:
+        sweeps.rescue_vanished_workers(ledger, self._identity)
+
+    def _orphans(self, ledger: Ledger) -> None:
+        if self.leadership.is_ours:
+            sweeps.rescue_orphans(ledger)
+
+    def _retention(self, ledger: Ledger) -> None:
+        if self.leadership.is_ours and (removed := retention.run_once()):
+            logger.info("retention removed %s", removed)
+
+    def _django_q2_retention(self, ledger: Ledger) -> None:
+        if self.leadership.is_ours and any(astuple(report := pruning.run_once())):
+            logger.info("retention removed of django-q2: %s", report)
+
+    def _declared_schedules(self, ledger: Ledger) -> None:
+        from jobs.scheduling import declared
+
+        if not _schedules_wanted():
+            return
+        report = declared.create_missing()
+        if report.created:
+            logger.info("created the declared schedules %s", ", ".join(report.created))
+        for name, error in report.invalid.items():
+            logger.error("the declared schedule %s is not valid: %s", name, error)
+
+    def _look_for_idleness(self, ledger: Ledger) -> None:
+        if self._idle is not None and not work_is_left(self._identity):
+            self._idle()
+
+
+def work_is_left(identity: Identity) -> bool:
+    """Whether a job of the cluster's queues is ready and can be run here, or one runs here."""
+    jobs = Job.objects.using(conf.DATABASE)
+    workers = Worker.objects.using(conf.DATABASE).filter(cluster_id=identity.id)
+    if jobs.running().filter(worker__in=workers).exists():
+        return True
+    ready = jobs.ready().on_queues(identity.queues).exclude(queue__in=_paused())
+    definitions = ready.order_by().values_list("definition", flat=True).distinct()
+    return any(registry.find(name) is not None for name in definitions)
+
+
+def _paused() -> list[str]:
+    return list(
+        Queue.objects.using(conf.DATABASE).paused(timezone.now()).values_list("name", flat=True)
+    )
+
+
+def _schedules_wanted() -> bool:
+    """`Q_CLUSTER["scheduler"]: False` says that this cluster enqueues no schedules."""
+    from django_q.conf import Conf
+
+    return bool(Conf.SCHEDULER)
+
+
+def _seconds_until(moment: dt.datetime | None) -> float:
+    """Until the next slot, but looking for new schedules at least once a second."""
+    if moment is None:
+        return SCHEDULES_EVERY
+    left = (moment - timezone.now()).total_seconds()
+    return min(max(left, SOONEST), SCHEDULES_EVERY)
+
+
+def _tell_prometheus(pid: int) -> None:
+    """Let the Prometheus client forget the live metrics of a dead process, as django-q2 does."""
+    from django_q.conf import prometheus_multiprocess
+
+    # Older versions of the client read the name in small letters.
+    names = ("PROMETHEUS_MULTIPROC_DIR", "prometheus_multiproc_dir")
+    if prometheus_multiprocess and any(os.getenv(name) for name in names):
+        prometheus_multiprocess.mark_process_dead(pid)

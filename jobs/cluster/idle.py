@@ -1,0 +1,62 @@
+"""Idle: how a worker waits for work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from jobs.cluster.session import CONNECTION_LOST, LedgerSession
+from jobs.cluster.wake import Wake
+from jobs.conf import settings as conf
+from jobs.transports import database
+from jobs.transports.contract import Listener
+
+if TYPE_CHECKING:
+    from django.db.backends.base.base import BaseDatabaseWrapper
+
+
+class Idle:
+    """Waits until there may be work: on PostgreSQL for a call, on SQLite for a moment.
+
+    After work, and after a connection was lost, the first waits are short. They cover what was
+    enqueued in the silence between two calls, or before this worker listened again.
+    """
+
+    def __init__(self, session: LedgerSession, queues: Sequence[str], wake: Wake) -> None:
+        self._session = session
+        self._queues = queues
+        self._wake = wake
+        self._listener: Listener | None = None
+        self._listens_on: BaseDatabaseWrapper | None = None
+        self._looks = 0
+
+    def had_work(self) -> None:
+        """The next waits are short ones."""
+        self._looks = 0
+
+    def wait(self, longest: float) -> None:
+        """Wait for work, a signal, or `longest` seconds."""
+        seconds = min(self._next_wait(), max(longest, 0.0))
+        try:
+            if self._hears(seconds):
+                self._looks = 0
+        except CONNECTION_LOST:
+            # The session makes a new connection when the claim is next tried.
+            self._session.lost()
+            self._wake.wait(seconds)
+
+    def _hears(self, seconds: float) -> bool:
+        connection = self._session.connection
+        # The driver's own errors pass as Django's.
+        with connection.wrap_database_errors:
+            if self._listener is None or self._listens_on is not connection:
+                self._listener = database.listen(connection, self._queues)
+                self._listens_on = connection
+            return self._listener.wait(seconds, self._wake.fileno())
+
+    def _next_wait(self) -> float:
+        eager = database.EAGER_WAITS
+        if self._looks < len(eager):
+            self._looks += 1
+            return eager[self._looks - 1]
+        return conf.LISTEN_POLL.total_seconds()

@@ -1,0 +1,224 @@
+"""Worker: claims for itself, runs, reports, and waits when there is nothing."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from django.db import DatabaseError
+
+from jobs import registry
+from jobs.cluster import identity as identities
+from jobs.cluster.identity import Identity
+from jobs.cluster.idle import Idle
+from jobs.cluster.knowledge import Unknown
+from jobs.cluster.recycling import ServiceLife
+from jobs.cluster.session import LedgerSession, thread_connection
+from jobs.cluster.slot import Slot
+from jobs.cluster.user_connections import UserConnections
+from jobs.cluster.wake import Wake
+from jobs.conf import Pool
+from jobs.conf import settings as conf
+from jobs.execution import finishing, runner
+from jobs.execution.policy import Policy
+from jobs.ledger import Ledger, connect
+from jobs.ledger.outcome import ClaimedJob, Outcome
+
+CLAIM_SIZE = 1
+"""How many jobs are claimed at once; what is claimed and not started waits behind what runs."""
+STOPPED = "stopped on request"
+PATIENCE = 2.0
+"""Seconds for which a leaving worker waits for the database, once all its work is delivered."""
+
+logger = logging.getLogger("jobs.cluster")
+
+
+class Worker:
+    """One process, or `queue_work`'s own, that runs the jobs of a pool.
+
+    Until `stop()` is called, usually by a signal. Its two connections are its own: one for the
+    ledger, which no transaction of a job can touch, and what jobs open for themselves.
+    """
+
+    def __init__(
+        self,
+        identity: Identity,
+        pool: Pool,
+        slot: Slot,
+        wake: Wake,
+        *,
+        on_outcome: Callable[[Outcome], object] = lambda outcome: None,
+    ) -> None:
+        self.id = 0
+        self._identity = identity
+        self._pool = pool
+        self._slot = slot
+        self._wake = wake
+        self._on_outcome = on_outcome
+        self._stopping = False
+        self._life = ServiceLife(pool)
+        self._unknown = Unknown()
+        self._user_connections = UserConnections()
+        self._held: deque[ClaimedJob] = deque()
+        self._finished: list[Outcome] = []
+        self._must_reconcile = False
+        self._session = LedgerSession(connect, pause=wake.wait, on_loss=self._connection_lost)
+        self._idle = Idle(self._session, pool.queues, wake)
+
+    def stop(self, *args: Any) -> None:
+        """Take no further job, and end once the running one has ended. A signal handler."""
+        self._stopping = True
+
+    @property
+    def is_stopping(self) -> bool:
+        return self._stopping
+
+    def run(self) -> str:
+        """Register, work until it is time to leave, and return why that was."""
+        self._wake.arm()
+        self._register()
+        try:
+            while not (reason := self._reason_to_leave()):
+                if not self.work_once():
+                    self._idle.wait(self._life.seconds_left())
+                else:
+                    self._idle.had_work()
+            self._leave(reason)
+        finally:
+            self._session.close()
+        return reason
+
+    def work_once(self) -> int:
+        """Claim, run and report once; return how many jobs were claimed."""
+        self._held.extend(self._claim())
+        claimed = len(self._held)
+        while self._held and not self._stopping:
+            job = self._held.popleft()
+            if self._unknown.knows(job.definition):
+                self._finished.append(self._run(job))
+                self._deliver()
+            else:
+                self._give_back([job])
+                self._publish_unknown()
+        self._give_back(self._held)
+        self._held.clear()
+        return claimed
+
+    def run_until_empty(self) -> None:
+        """Work until nothing is ready that this worker could run, or it is told to stop."""
+        self._wake.arm()
+        self._register()
+        try:
+            while not self._stopping:
+                self._session.call(lambda ledger: ledger.promote(), give_up=lambda: self._stopping)
+                if not self.work_once():
+                    break
+            self._leave("nothing left to do" if not self._stopping else STOPPED)
+        finally:
+            self._session.close()
+
+    def _reason_to_leave(self) -> str:
+        return STOPPED if self._stopping else self._life.is_over()
+
+    def _register(self) -> None:
+        session = self._row_session()
+        self.id = session.call(
+            lambda _: identities.register_worker(self._identity, self._pool),
+            give_up=lambda: self._stopping,
+        )
+        session.close()
+        self._slot.ready(self.id)
+
+    def _leave(self, reason: str) -> None:
+        now = time.monotonic()
+        self._slot.leave_by(now + self._pool.shutdown_grace.total_seconds())
+        self._user_connections.close()
+        session = self._row_session()
+        session.call(
+            lambda ledger: identities.end_workers(ledger.now(), reason, pk=self.id),
+            # The clock notes the end of a worker that could not do so itself.
+            give_up=lambda: time.monotonic() > now + PATIENCE,
+        )
+        session.close()
+
+    def _row_session(self) -> LedgerSession:
+        """For this worker's row: over the connection that jobs use, while none runs."""
+        return LedgerSession(thread_connection, pause=self._wake.wait)
+
+    def _claim(self) -> list[ClaimedJob]:
+        try:
+            return self._session.call(self._claim_from, give_up=lambda: self._stopping)
+        except DatabaseError:
+            if not self._stopping:
+                raise
+            return []
+
+    def _claim_from(self, ledger: Ledger) -> list[ClaimedJob]:
+        if self._must_reconcile:
+            self._reconcile(ledger)
+        return ledger.claim(
+            worker_id=self.id,
+            queues=self._pool.queues,
+            limit=CLAIM_SIZE,
+            except_definitions=self._unknown.names(),
+        )
+
+    def _reconcile(self, ledger: Ledger) -> None:
+        """Give back what the ledger says we hold and we do not know of.
+
+        A claim may have been committed although its answer was lost with the connection.
+        """
+        known = {job.id for job in self._held} | {outcome.job.id for outcome in self._finished}
+        strays = [job for job in ledger.held_by([self.id]) if job.id not in known]
+        if strays:
+            ledger.give_back(strays)
+        self._must_reconcile = False
+
+    def _connection_lost(self) -> None:
+        self._must_reconcile = True
+        self._user_connections.close()
+        self._idle.had_work()
+
+    def _run(self, job: ClaimedJob) -> Outcome:
+        self._user_connections.before_job()
+        self._slot.begin(job.id, job.fence, self._deadline(job))
+        try:
+            return runner.run(job, pool=self._pool, should_stop=lambda: self._stopping)
+        finally:
+            self._slot.end()
+            self._life.count_job()
+            self._user_connections.after_job()
+            # A job may have installed an event loop of its own, which takes signals away.
+            self._wake.arm()
+
+    def _deadline(self, job: ClaimedJob) -> float | None:
+        """When the process is to be killed, on the monotonic clock."""
+        policy = Policy.of(registry.find(job.definition), job.options, self._pool)
+        if policy.timeout is None:
+            return None
+        return time.monotonic() + policy.timeout + conf.HARD_TIMEOUT_GRACE.total_seconds()
+
+    def _deliver(self) -> None:
+        """Write the finished attempts, however long the database takes to come back.
+
+        Repeating is safe: the ledger takes an attempt's end once, from the newest fence.
+        """
+        outcomes = list(self._finished)
+        self._session.call(lambda ledger: finishing.finish(ledger, outcomes))
+        self._finished.clear()
+        for outcome in outcomes:
+            self._on_outcome(outcome)
+
+    def _give_back(self, jobs: Iterable[ClaimedJob]) -> None:
+        if unstarted := list(jobs):
+            self._session.call(lambda ledger: ledger.give_back(unstarted))
+
+    def _publish_unknown(self) -> None:
+        try:
+            self._unknown.publish(self.id)
+        except DatabaseError:
+            logger.warning("could not write down what is unknown here", exc_info=True)
+            self._user_connections.close()

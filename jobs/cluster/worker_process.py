@@ -1,0 +1,45 @@
+"""The main function of a worker process."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from multiprocessing.process import current_process
+from typing import Any
+
+from jobs.cluster.identity import Identity
+from jobs.cluster.process import be_a_worker, set_title, settle
+from jobs.cluster.session import CONNECTION_LOST
+from jobs.cluster.slot import Slot
+from jobs.cluster.wake import HasFileno, Wake
+from jobs.cluster.worker import STOPPED, Worker
+from jobs.conf import Pool
+
+logger = logging.getLogger("jobs.cluster")
+
+
+def run_worker_process(
+    identity: Identity, pool: Pool, slot: Slot, sentinel: int, not_ours: list[HasFileno]
+) -> None:
+    """Settle down as a child of the sentinel, and work until it is time to leave."""
+    wake = Wake()
+    worker = Worker(identity, pool, slot, wake)
+    handlers: dict[signal.Signals, Any] = {signal.SIGTERM: worker.stop}
+    settle(sentinel, not_ours=not_ours, handlers=handlers)
+    be_a_worker(pool.nice)
+    set_title(f"{identity.name} worker of {pool.name}")
+    _announce()
+    try:
+        reason = worker.run()
+    except CONNECTION_LOST:
+        if not worker.is_stopping:
+            raise
+        reason = STOPPED
+    logger.info("worker %s left: %s", worker.id or "without a row", reason)
+
+
+def _announce() -> None:
+    """Send django-q2's signal of a new worker."""
+    from django_q.signals import post_spawn
+
+    post_spawn.send(sender="django_q", proc_name=current_process().name)

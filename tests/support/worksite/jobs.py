@@ -1,0 +1,183 @@
+"""Job definitions that do what jobs do wrong, and a diary that survives whatever they do."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from jobs import Backoff, current_job, job
+
+
+def note(word: str) -> None:
+    """Add a line to the diary: one write, so that no other process comes between."""
+    line = f"{word} {os.getpid()}\n".encode()
+    diary = os.open(Path(os.environ["WORKSITE_DIARY"]), os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    try:
+        os.write(diary, line)
+    finally:
+        os.close(diary)
+
+
+@job
+def noop(number: int = 0) -> None:
+    """Nothing."""
+
+
+@job
+def add(a: int, b: int) -> int:
+    return a + b
+
+
+@job
+def record(word: str, seconds: float = 0) -> str:
+    """Write down that it ran."""
+    note(word)
+    time.sleep(seconds)
+    return word
+
+
+@job(delivery="at_most_once")
+def record_once(word: str, seconds: float = 0) -> str:
+    """Write down that it ran; to be run no second time."""
+    note(word)
+    time.sleep(seconds)
+    return word
+
+
+@job(max_crashes=100)
+def sleep(seconds: float, word: str = "slept") -> str:
+    note(f"{word}-begins")
+    deadline = time.monotonic() + seconds
+    while (left := deadline - time.monotonic()) > 0:
+        time.sleep(left)
+    note(f"{word}-ends")
+    return word
+
+
+@job(max_attempts=3, backoff=0.2)
+def fail_twice(word: str) -> int:
+    """Succeed at the third attempt."""
+    running = current_job()
+    assert running is not None
+    note(word)
+    if running.attempt < 3:
+        raise ValueError(f"attempt {running.attempt}")
+    return running.attempt
+
+
+@job(timeout=0.3)
+def hang_in_c(word: str = "hung") -> None:
+    """Sleep in C while holding the interpreter's lock: no signal handler of Python can run."""
+    note(word)
+    ctypes.PyDLL(None).sleep(60)
+
+
+@job(timeout=0.3)
+def swallow_everything() -> None:
+    """Go on, whatever is raised."""
+    note("swallows")
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            time.sleep(1)
+        except Exception as error:
+            note(type(error).__name__)
+
+
+@job(timeout=0.3, max_attempts=2, backoff=Backoff(0.1))
+def hang_politely() -> None:
+    time.sleep(60)
+
+
+@job(max_crashes=2)
+def exit_now(code: int) -> None:
+    """End the process without a word."""
+    note("exits")
+    os._exit(code)
+
+
+@job(max_attempts=1)
+def raise_system_exit() -> None:
+    sys.exit(3)
+
+
+@job(max_crashes=1)
+def kill_itself() -> None:
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+@job(on_crash="fail")
+def eat_memory(megabytes: int, seconds: float = 0) -> int:
+    """Take so much memory, keep it for so long, and drop it."""
+    note("eats")
+    food = bytearray(megabytes * 1024 * 1024)
+    for place in range(0, len(food), 4096):
+        food[place] = 1
+    time.sleep(seconds)
+    return len(food)
+
+
+hoard: list[bytearray] = []
+
+
+@job
+def leak(megabytes: int) -> int:
+    """Take memory and keep it."""
+    hoard.append(bytearray(os.urandom(1024)) * (megabytes * 1024))
+    note("leaks")
+    return os.getpid()
+
+
+@job
+def leave_a_program(seconds: int) -> int:
+    """Start a program that keeps every descriptor of the worker open, and die."""
+    child = os.fork()
+    if child == 0:
+        time.sleep(seconds)
+        os._exit(0)
+    note(f"child-{child}")
+    os.kill(os.getpid(), signal.SIGKILL)
+    return child
+
+
+@job
+def run_a_program(seconds: float) -> int:
+    return subprocess.run(["sleep", str(seconds)], check=True).returncode
+
+
+@job
+def write_audit(word: str) -> None:
+    """Use the site's own database connection."""
+    from jobs.models import AuditEntry
+
+    AuditEntry.objects.create(actor_name="job", surface="python", action="test", target=word)
+
+
+@job
+def leave_transaction_open(word: str) -> None:
+    """Begin a transaction and forget it."""
+    from django.db import transaction
+
+    from jobs.models import AuditEntry
+
+    transaction.atomic().__enter__()
+    AuditEntry.objects.create(actor_name="job", surface="python", action="test", target=word)
+
+
+@job
+def heed_stop(seconds: float) -> str:
+    """Work until it is told to stop."""
+    running = current_job()
+    assert running is not None
+    note("heeds")
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if running.should_stop():
+            return "stopped early"
+        time.sleep(0.02)
+    return "went on"

@@ -1,0 +1,28 @@
+"""The test site's settings, quick in everything that a cluster waits for.
+
+`WORKSITE_POOL` and `WORKSITE_JOBS` are JSON: options of the pool, and other JOBS_* settings.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+
+from tests.support.settings import *  # noqa: F403
+from tests.support.settings import INSTALLED_APPS, JOBS_POOLS
+
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.support.worksite"]
+JOBS_POOLS = {
+    "default": {
+        **JOBS_POOLS["default"],
+        "timeout": 60,
+        "shutdown_grace": 10,
+        **json.loads(os.environ.get("WORKSITE_POOL", "{}")),
+    }
+}
+JOBS_HEARTBEAT = 0.5
+JOBS_LEADER_TTL = 1.5
+JOBS_HARD_TIMEOUT_GRACE = 0.5
+globals().update(
+    {f"JOBS_{name}": value for name, value in json.loads(os.environ.get("WORKSITE_JOBS", "{}")).items()}
+)
