@@ -209,6 +209,7 @@ X_FRAME_OPTIONS = "DENY"
 # Logs
 
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"])
+TASKS_LEVEL = "WARNING" if LOG_LEVEL == "INFO" else LOG_LEVEL
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -225,9 +226,10 @@ LOGGING: dict[str, Any] = {
         "jobs": {"level": LOG_LEVEL},
         # Named here so that django-q2 does not fit a console handler of its own beside ours.
         "django-q": {"level": LOG_LEVEL, "handlers": ["console"], "propagate": False},
-        # On Django 6 these would else mail ADMINS for each failed job, as children of `django`.
-        "django.tasks": {"level": LOG_LEVEL, "handlers": ["console"], "propagate": False},
-        "django_tasks": {"level": LOG_LEVEL, "handlers": ["console"], "propagate": False},
+        # On Django 6 these would else mail ADMINS for each failed job, as children of `django`. What
+        # they say of every job at INFO would bury the rest.
+        "django.tasks": {"level": TASKS_LEVEL, "handlers": ["console"], "propagate": False},
+        "django_tasks": {"level": TASKS_LEVEL, "handlers": ["console"], "propagate": False},
     },
 }
 
