@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,12 +48,12 @@ class Difference:
     stored: Any
 
 
-def create_missing() -> CreateReport:
+def create_missing(*, dry_run: bool = False) -> CreateReport:
     """Create the declared schedules that are not there, and leave all others as they are.
 
     One that somebody has deleted stays away. Safe to call from several processes at once, and
     again: each is created by one of them. A declaration that cannot be created does not stop the
-    others.
+    others. With `dry_run` the report tells what would be created.
     """
     report = CreateReport()
     there = set(_schedules().declared().values_list("declared_as", flat=True))
@@ -72,8 +72,10 @@ def create_missing() -> CreateReport:
             try:
                 rows.append(_new(item, now))
             except (JobsError, ValidationError, RuleError) as error:
-                report.invalid[item.name] = _told(error)
-    if rows:
+                report.invalid[item.name] = told(error)
+    if dry_run:
+        report.created = [row.name for row in rows]
+    elif rows:
         report.created = _insert(rows)
     return report
 
@@ -119,23 +121,29 @@ def apply(names: Iterable[str], actor: Actor, reason: str = "") -> list[str]:
     return [item.name for item in items if _apply(item, actor, reason)]
 
 
-def prune(schedules: Sequence[JobSchedule], actor: Actor, reason: str = "") -> int:
-    """Delete schedules whose declaration is gone; return how many. One audit entry.
+def prune(actor: Actor, reason: str = "") -> list[str]:
+    """Delete the schedules whose declaration is gone; return their names. One audit entry.
 
-    Should the declaration come back, so does the schedule.
+    Should a declaration come back, so does its schedule.
     """
     with transaction.atomic(using=conf.DATABASE):
-        keys = [schedule.pk for schedule in schedules]
-        gone = list(orphans().filter(pk__in=keys).select_for_update())
+        gone = list(orphans().order_by("name").select_for_update())
         if not gone:
-            return 0
-        names = [schedule.declared_as for schedule in gone]
+            return []
+        names = [schedule.name for schedule in gone]
         _schedules().filter(pk__in=[schedule.pk for schedule in gone]).delete()
-        _dropped().filter(name__in=names).delete()
+        _dropped().filter(name__in=[schedule.declared_as for schedule in gone]).delete()
         audit.record(
-            actor, "prune schedules", ", ".join(names), len(gone), {"names": names}, None, reason
+            actor, "prune schedules", ", ".join(names), len(names), {"names": names}, None, reason
         )
-    return len(gone)
+    return names
+
+
+def told(error: Exception) -> str:
+    """What is wrong with a declaration, in one line."""
+    if isinstance(error, ValidationError):
+        return "; ".join(f"{name}: {' '.join(texts)}" for name, texts in error.message_dict.items())
+    return str(error)
 
 
 def remember_deletion(
@@ -183,7 +191,8 @@ def _differences(item: Declaration, schedule: JobSchedule) -> list[Difference]:
     except JobsError as error:
         return [Difference(item.name, "arguments", str(error), schedule.arguments)]
     stored = {name: getattr(schedule, name) for name in wanted}
-    stored["arguments"] = {"args": [], "kwargs": {}, **(schedule.arguments or {})}
+    if isinstance(schedule.arguments, dict):
+        stored["arguments"] = {"args": [], "kwargs": {}, **schedule.arguments}
     return [
         Difference(item.name, name, value, stored[name])
         for name, value in wanted.items()
@@ -226,9 +235,3 @@ def _schedules() -> JobScheduleQuerySet:
 
 def _dropped() -> Any:
     return DroppedDeclaration.objects.using(conf.DATABASE)
-
-
-def _told(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        return "; ".join(f"{name}: {' '.join(texts)}" for name, texts in error.message_dict.items())
-    return str(error)
