@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from conversations.archiving.archive import clean_up
+from conversations.archiving.archive import archive_all, clean_up
+from conversations.archiving.restore import restore_conversation
 from conversations.catalogue.syncing import sync_prices
 from conversations.costs import cost_conversation, cost_messages
 from conversations.exceptions import ImportSourceChanged, UnknownProvider
@@ -90,6 +91,18 @@ def recalculate_conversation_totals() -> dict[str, Any]:
 def cleanup_old_conversations(retention_days: int = 90) -> dict[str, Any]:
     """Archive conversations that were idle so long; delete those that were archived so long ago."""
     return clean_up(timedelta(days=retention_days)).as_json()
+
+
+@job(queue_name="low", max_attempts=3, backoff=[60, 300, 900], timeout=3600)
+def archive_conversations(conversation_ids: list[int]) -> dict[str, Any]:
+    """Archive these conversations now, however long they were idle."""
+    return archive_all(conversation_ids).as_json()
+
+
+@job(queue_name="default", timeout=3600)
+def restore_conversations(conversation_ids: list[int]) -> dict[str, Any]:
+    """Bring these archived conversations back into the database."""
+    return {"restored": [restore_conversation(pk).pk for pk in conversation_ids]}
 
 
 @job(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -74,6 +75,15 @@ def archive_conversation(conversation_id: int) -> int | None:
     return len(messages)
 
 
+def archive_all(conversation_ids: Iterable[int]) -> CleanupReport:
+    """`archive_conversation` for each of these. One that fails stops no other; raises
+    `ArchiveError` at the end if any did."""
+    report = CleanupReport()
+    for conversation_id in conversation_ids:
+        _archive_one(conversation_id, report)
+    return _without_failures(report)
+
+
 def clean_up(retention: timedelta) -> CleanupReport:
     """Archive what has been idle for `retention`; delete what has been archived as long.
 
@@ -93,6 +103,10 @@ def clean_up(retention: timedelta) -> CleanupReport:
     for ids in id_batches(Conversation.objects.archived_before(threshold), BATCH):
         _delete_archived(ids, report)
         _tell(report)
+    return _without_failures(report)
+
+
+def _without_failures(report: CleanupReport) -> CleanupReport:
     if report.kept:
         named = "; ".join(f"{item['conversation']}: {item['reason']}" for item in report.kept[:5])
         raise ArchiveError(

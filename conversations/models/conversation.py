@@ -81,6 +81,16 @@ class Conversation(models.Model):
             models.Index(fields=("user", "-last_message_at"), name="conv_by_user"),
             models.Index(fields=("-total_cost",), name="conv_by_cost"),
             models.Index(
+                fields=("-last_message_at", "-id"),
+                condition=Q(unpriced_messages__gt=0),
+                name="conv_with_unpriced",
+            ),
+            models.Index(
+                fields=("-last_message_at", "-id"),
+                condition=Q(pending_messages__gt=0),
+                name="conv_with_pending",
+            ),
+            models.Index(
                 fields=("updated_at",),
                 condition=Q(archived_at__isnull=True),
                 name="conv_active_by_update",

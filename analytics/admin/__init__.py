@@ -1,0 +1,5 @@
+from __future__ import annotations
+
+from analytics.admin.usage import UsageAnalyticsAdmin, UserAnalyticsAdmin
+
+__all__ = ["UsageAnalyticsAdmin", "UserAnalyticsAdmin"]
