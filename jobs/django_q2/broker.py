@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 ACTOR = "django-q2 broker"
 
 
-class LedgerBroker(Broker):
+class LedgerBroker(Broker):  # type: ignore[misc]
     """`Q_CLUSTER["broker_class"] = "jobs.django_q2.broker.LedgerBroker"`.
 
     A task becomes a job the moment `async_task` returns, in the caller's transaction: it is rolled

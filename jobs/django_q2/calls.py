@@ -40,8 +40,10 @@ class Options:
 
     def as_json(self) -> dict[str, Any]:
         """Only what was given, since most calls ask for nothing."""
-        kept = ("id", "name", "key")
-        return {key: value for key, value in asdict(self).items() if value or key in kept}
+        given = {key: value for key, value in asdict(self).items() if value is not None}
+        if not self.iter_count:
+            del given["iter_count"]
+        return given
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

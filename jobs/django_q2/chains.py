@@ -20,9 +20,10 @@ def links(task: dict[str, Any], key: str) -> list[dict[str, Any]]:
     collected = [task]
     broker = _Collector(key, collected)
     for link in rest:
-        parts = tuple(link) if isinstance(link, list | tuple) else (link,)
-        func, args, kwargs = (*parts, *((), {})[len(parts) - 1 :])
-        async_task(func, *args, **_options(kwargs, task, broker))
+        parts = link if isinstance(link, list | tuple) else (link,)
+        args = parts[1] if len(parts) > 1 else ()
+        kwargs = parts[2] if len(parts) > 2 else {}
+        async_task(parts[0], *args, **_options(kwargs, task, broker))
     return collected
 
 
@@ -36,7 +37,7 @@ def _options(kwargs: dict[str, Any], task: dict[str, Any], broker: Broker) -> di
     return {**kwargs, **options}
 
 
-class _Collector(Broker):
+class _Collector(Broker):  # type: ignore[misc]
     """Lets `async_task` read a link as it reads any call, and keeps the task that it makes."""
 
     def __init__(self, key: str, collected: list[dict[str, Any]]) -> None:

@@ -48,4 +48,4 @@ def _has_row_of(call: OldCall, ending: Ending) -> bool:
     """Whether the attempt that failed has written its row, and not only an earlier one."""
     database = router.db_for_write(Task)
     rows = Task.objects.using(database).filter(pk=call.options.id)
-    return rows.filter(stopped__gte=ending.started).exists()
+    return bool(rows.filter(stopped__gte=ending.started).exists())

@@ -51,7 +51,7 @@ def prune_successes(call: OldCall) -> int:
     beyond = list(newest.values_list("pk", flat=True)[limit : limit + BATCH])
     if not beyond:
         return 0
-    deleted, _ = Task.objects.using(database).filter(pk__in=beyond).delete()
+    deleted: int = Task.objects.using(database).filter(pk__in=beyond).delete()[0]
     return deleted
 
 

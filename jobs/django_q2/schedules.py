@@ -123,7 +123,7 @@ def _call(schedule: Schedule) -> tuple[tuple[Any, ...], dict[str, Any]]:
 
 def _move_on(schedule: Schedule, now: dt.datetime) -> bool:
     if schedule.schedule_type == Schedule.ONCE:
-        return _rows(schedule).update(repeats=0) == 1
+        return bool(_rows(schedule).update(repeats=0) == 1)
     first_run = schedule_times.first_run_of(schedule)
     next_run = schedule_times.run_after(schedule, first_run, now)
     left = schedule.repeats - 1 if schedule.repeats > 0 else -1
