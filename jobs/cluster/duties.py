@@ -22,7 +22,7 @@ from jobs.conf import settings as conf
 from jobs.django_q2 import pruning, schedules
 from jobs.ledger import Ledger, retention
 from jobs.models import Job, Queue, Worker
-from jobs.scheduling import tick
+from jobs.scheduling import declared, tick
 
 PROMOTE_EVERY = 0.25
 SCHEDULES_EVERY = 1.0
@@ -60,7 +60,7 @@ class Duties:
             Tick("leadership", self.leadership.every, self._lead),
             Tick("schedules", SCHEDULES_EVERY, self._schedules),
             Tick("django-q2 schedules", SCHEDULES_EVERY, self._django_q2_schedules),
-            Tick("promotion", PROMOTE_EVERY, self._promote),
+            Tick("promotion", PROMOTE_EVERY, promote),
         ]
         if self._idle is not None:
             ticks.append(Tick("idleness", PROMOTE_EVERY, self._look_for_idleness))
@@ -80,16 +80,13 @@ class Duties:
     def of_upkeep(self) -> list[Tick]:
         """What takes its time."""
         return [
+            Tick("declared schedules", DECLARED_EVERY, self._declared_schedules),
             Tick("retention", RETENTION_EVERY, self._retention),
             Tick("django-q2 retention", RETENTION_EVERY, self._django_q2_retention),
         ]
 
     def _lead(self, ledger: Ledger) -> None:
         self.leadership.renew(ledger)
-
-    def _promote(self, ledger: Ledger) -> None:
-        if queues := ledger.promote():
-            transports.current().wake(queues)
 
     def _schedules(self, ledger: Ledger) -> float | None:
         if not self.leadership.is_ours or not _schedules_wanted():
@@ -148,8 +145,6 @@ class Duties:
             logger.info("retention removed of django-q2: %s", report)
 
     def _declared_schedules(self, ledger: Ledger) -> None:
-        from jobs.scheduling import declared
-
         if not _schedules_wanted():
             return
         report = declared.create_missing()
@@ -161,6 +156,12 @@ class Duties:
     def _look_for_idleness(self, ledger: Ledger) -> None:
         if self._idle is not None and not work_is_left(self._identity):
             self._idle()
+
+
+def promote(ledger: Ledger) -> None:
+    """Make due jobs ready, and wake workers for them."""
+    if queues := ledger.promote():
+        transports.current().wake(queues)
 
 
 def work_is_left(identity: Identity) -> bool:
