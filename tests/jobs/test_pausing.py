@@ -104,7 +104,7 @@ def test_an_unknown_queue_is_refused_with_the_nearest_name() -> None:
 @pytest.mark.parametrize(
     ("until", "rule"),
     [
-        (dt.datetime(2100, 1, 1), "time zone"),  # noqa: DTZ001 - naive on purpose
+        (dt.datetime(2100, 1, 1), "time zone"),
         (dt.datetime(2000, 1, 1, tzinfo=dt.UTC), "future"),
     ],
 )

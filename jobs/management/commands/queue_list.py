@@ -1,0 +1,120 @@
+"""Lists queues, or the jobs of one."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from django.core.management.base import CommandParser
+from django.db.models import Exists, OuterRef
+
+from jobs import queue_names, registry
+from jobs.conf import settings as conf
+from jobs.exceptions import UnknownDefinition
+from jobs.management.command import OperatorCommand, nothing, positive
+from jobs.management.output import as_json, plain, table
+from jobs.models import Job, JobState, JobTag
+from jobs.models.job import JobQuerySet
+from jobs.monitoring.queues import queue_stats
+
+LIMIT = 50
+
+
+class Command(OperatorCommand):
+    help = (
+        "List the queues. With QUEUE, --state, --definition or --tag, list the jobs that match, "
+        "the newest first."
+    )
+    exit_codes: ClassVar = {1: "no job matches"}
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("queue", nargs="?", metavar="QUEUE", help="jobs of this queue")
+        parser.add_argument("--state", choices=JobState.values, help="jobs in this state")
+        parser.add_argument(
+            "--definition", metavar="NAME", help="jobs of this definition, by its dotted path"
+        )
+        parser.add_argument("--tag", metavar="TAG", help="jobs that bear this tag")
+        parser.add_argument(
+            "--limit", type=positive, default=LIMIT, metavar="N", help=f"{LIMIT} by default"
+        )
+
+    def operate(self, **options: Any) -> None:
+        if any(options[name] for name in ("queue", "state", "definition", "tag")):
+            self._list_jobs(options)
+        else:
+            self._list_queues(options)
+
+    def _list_queues(self, options: Mapping[str, Any]) -> None:
+        queues = queue_stats()
+        rows = [
+            (
+                queue.name,
+                queue.ready,
+                queue.pending,
+                queue.running,
+                queue.wait,
+                queue.max_waiting,
+                queue.paused,
+                queue.paused_until,
+                queue.paused_reason,
+            )
+            for queue in queues
+        ]
+        headings = (
+            "queue", "ready", "pending", "running", "wait", "max waiting", "paused", "until", "why",
+        )  # fmt: skip
+        self.show(options, {"queues": queues}, table(headings, rows))
+
+    def _list_jobs(self, options: Mapping[str, Any]) -> None:
+        jobs = list(_jobs(options)[: options["limit"]])
+        if options["json"]:
+            self.stdout.write(as_json({"jobs": [_facts(job) for job in jobs]}))
+        if not jobs:
+            raise nothing("No job matches.")
+        if not options["json"]:
+            rows = [
+                (
+                    job.pk,
+                    job.short_name,
+                    job.queue,
+                    job.state,
+                    job.priority,
+                    job.attempts,
+                    job.enqueued_at,
+                    job.due_at if job.state == JobState.SCHEDULED else None,
+                )
+                for job in jobs
+            ]
+            headings = (
+                "id", "job", "queue", "state", "priority", "attempts", "enqueued", "due",
+            )  # fmt: skip
+            self.stdout.write(table(headings, rows))
+
+
+def _jobs(options: Mapping[str, Any]) -> JobQuerySet:
+    jobs = Job.objects.using(conf.DATABASE).defer("result", "options")
+    if options["queue"]:
+        jobs = jobs.on_queues([queue_names.resolve(options["queue"])])
+    if options["state"]:
+        jobs = jobs.in_state(options["state"])
+    if definition := options["definition"]:
+        jobs = jobs.filter(definition=definition)
+        if definition not in registry.names() and not jobs.exists():
+            near = difflib.get_close_matches(definition, registry.names(), n=1)
+            raise UnknownDefinition(definition, near[0] if near else "")
+    if options["tag"]:
+        tags = JobTag.objects.using(conf.DATABASE).filter(job=OuterRef("pk"), name=options["tag"])
+        jobs = jobs.filter(Exists(tags))
+    return jobs.order_by("-pk")
+
+
+def _facts(job: Job) -> dict[str, Any]:
+    names = (
+        "id", "definition", "queue", "state", "priority", "attempts", "arguments", "enqueued_at",
+        "started_at", "finished_at", "due_at", "deadline", "schedule_id", "chain", "retry_of_id",
+        "worker_id", "progress", "cancel_requested",
+    )  # fmt: skip
+    facts: dict[str, Any] = plain({name: getattr(job, name) for name in names})
+    return {**facts, "life_cycle": job.life_cycle}

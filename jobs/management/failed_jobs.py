@@ -1,0 +1,94 @@
+"""How commands name failed jobs: by id, or by a filter."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from django.core.management.base import CommandError, CommandParser
+from django.db.models import Q
+
+from jobs import queue_names, registry
+from jobs.conf import settings as conf
+from jobs.exceptions import UnknownDefinition
+from jobs.management.command import refusal
+from jobs.management.moments import past
+from jobs.management.output import moment
+from jobs.models import FailedJob, Job
+from jobs.models.failure import FailedJobQuerySet
+
+
+def add_filters(parser: CommandParser, *, age: str) -> None:
+    """Options that narrow failed jobs; `age` is `since` or `older_than`."""
+    parser.add_argument("--queue", metavar="QUEUE", help="failed jobs of this queue")
+    parser.add_argument(
+        "--definition", metavar="NAME", help="failed jobs of this definition, by its dotted path"
+    )
+    word = "since" if age == "since" else "longer ago than"
+    parser.add_argument(
+        f"--{age.replace('_', '-')}",
+        type=past,
+        metavar="WHEN",
+        help=f"that failed {word} this: 2026-03-01T14:30, 2026-03-01, or 2h, 7d",
+    )
+
+
+def matching(options: Mapping[str, Any]) -> tuple[FailedJobQuerySet, str]:
+    """The failed jobs that the options name, and the same in words.
+
+    Raises UnknownQueue and UnknownDefinition for names that no failed job has either.
+    """
+    rows = FailedJob.objects.using(conf.DATABASE).all()
+    words = []
+    if queue := options.get("queue"):
+        rows = rows.filter(queue=queue)
+        if not rows.exists():
+            queue_names.resolve(queue)
+        words.append(f"of the queue {queue}")
+    if definition := options.get("definition"):
+        rows = rows.filter(definition=definition)
+        if not FailedJob.objects.using(conf.DATABASE).filter(definition=definition).exists():
+            _check_definition(definition)
+        words.append(f"of {definition}")
+    if since := options.get("since"):
+        rows = rows.filter(failed_at__gte=since)
+        words.append(f"that failed since {moment(since)}")
+    if before := options.get("older_than"):
+        rows = rows.filter(failed_at__lt=before)
+        words.append(f"that failed before {moment(before)}")
+    return rows, " ".join(["failed jobs", *words]) if words else "all failed jobs"
+
+
+def of_ids(ids: Sequence[UUID]) -> list[FailedJob]:
+    """The failed jobs of these ids, which may be their own or those of their jobs.
+
+    Raises CommandError that names every id that is neither.
+    """
+    rows = FailedJob.objects.using(conf.DATABASE).filter(Q(pk__in=ids) | Q(job_id__in=ids))
+    found = list(rows.defer("arguments", "traceback").order_by("pk"))
+    unknown = set(ids) - {row.pk for row in found} - {row.job_id for row in found}
+    if unknown:
+        raise _unknown([one for one in ids if one in unknown])
+    return found
+
+
+def _unknown(ids: Sequence[UUID]) -> CommandError:
+    jobs = dict(Job.objects.using(conf.DATABASE).filter(pk__in=ids).values_list("pk", "state"))
+    lines = []
+    for one in dict.fromkeys(ids):
+        if one in jobs:
+            lines.append(f"Job {one} is {jobs[one]}; there is no failed job of it.")
+        else:
+            lines.append(f"There is no failed job {one}.")
+    return refusal("\n".join(lines))
+
+
+def _check_definition(name: str) -> None:
+    names = registry.names()
+    if name in names:
+        return
+    by_last_part = [known for known in names if known.rpartition(".")[2] == name]
+    near = by_last_part or difflib.get_close_matches(name, names, n=1)
+    raise UnknownDefinition(name, near[0] if near else "")
