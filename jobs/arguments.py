@@ -18,7 +18,7 @@ from django.apps import apps
 from django.db.models import Model
 
 from jobs.compat import normalize_json
-from jobs.exceptions import InvalidArguments, InvalidResult, MissingObject
+from jobs.exceptions import InvalidArguments, MissingObject
 
 if TYPE_CHECKING:
     from jobs.definitions import JobDefinition
@@ -108,7 +108,7 @@ def decode(payload: Payload) -> tuple[list[Any], dict[str, Any]]:
 def encode_result(value: Any) -> Any:
     """Return what a job returned as plain JSON values.
 
-    Raises InvalidResult for what JSON cannot hold.
+    Raises TypeError for what JSON cannot hold.
     """
     # The commonest results need no walk.
     if value is None or value is True or value is False or type(value) is int:
@@ -116,7 +116,7 @@ def encode_result(value: Any) -> Any:
     try:
         return _plain(value)
     except (TypeError, ValueError) as error:
-        raise InvalidResult(f"The result cannot be stored as JSON: {error}") from error
+        raise TypeError(f"The result cannot be stored as JSON: {error}") from error
 
 
 def _plain(value: Any) -> Any:

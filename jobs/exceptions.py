@@ -58,10 +58,6 @@ class InvalidOption(JobsError, ValueError):
         super().__init__(f"{field}: {value!r}: {rule}")
 
 
-class InvalidResult(JobsError, TypeError):
-    """The job returned a value that JSON cannot hold."""
-
-
 class MissingObject(JobsError):
     """A model instance that was given as an argument is gone."""
 

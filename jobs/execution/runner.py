@@ -35,11 +35,17 @@ if TYPE_CHECKING:
 
 
 def run(
-    claimed: ClaimedJob, *, pool: Pool | None, should_stop: Callable[[], bool] | None = None
+    claimed: ClaimedJob,
+    *,
+    pool: Pool | None,
+    should_stop: Callable[[], bool] | None = None,
+    interruptible: bool = False,
 ) -> Outcome:
     """Run a job in this process and return how it ended; write nothing.
 
-    Whatever the job raises, SystemExit included, becomes an outcome.
+    Whatever the job raises, SystemExit included, becomes an outcome. Where a person may press
+    Ctrl-C (`interruptible`), KeyboardInterrupt interrupts the attempt at no cost, and is in the
+    outcome's `error` for the caller to raise.
     """
     started_at = claimed.now()
     definition = registry.find(claimed.definition)
@@ -47,6 +53,16 @@ def run(
     job = CurrentJob(claimed, policy, should_stop)
     with as_current(job):
         outcome = _attempt(claimed, policy, definition, job, started_at)
+    if interruptible and isinstance(outcome.error, KeyboardInterrupt) and policy.may_repeat:
+        outcome = Outcome(
+            job=claimed,
+            outcome=AttemptOutcome.INTERRUPTED,
+            state=JobState.READY,
+            started_at=started_at,
+            finished_at=outcome.finished_at,
+            refund=True,
+            error=outcome.error,
+        )
     outcome.logs = job.lines
     return outcome
 

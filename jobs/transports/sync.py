@@ -12,7 +12,8 @@ from uuid import UUID
 
 from jobs.conf import Pool, settings
 from jobs.execution import finishing, runner
-from jobs.ledger import ledger
+from jobs.ledger import Ledger, ledger
+from jobs.ledger.outcome import ClaimedJob
 from jobs.transports.contract import Transport
 
 if TYPE_CHECKING:
@@ -44,8 +45,7 @@ def run_one(job_id: UUID) -> bool:
     claimed = book.claim_job(job_id, worker_id=WORKER_ID)
     if claimed is None:
         return False
-    outcome = runner.run(claimed, pool=pool())
-    finishing.finish(book, [outcome])
+    _run(book, claimed)
     # What the end set free, such as the next link of a chain.
     run_due(limit=100)
     return True
@@ -63,6 +63,13 @@ def run_due(limit: int | None = None) -> int:
         if not claimed:
             break
         for job in claimed:
-            finishing.finish(book, [runner.run(job, pool=pool())])
+            _run(book, job)
             ran += 1
     return ran
+
+
+def _run(book: Ledger, claimed: ClaimedJob) -> None:
+    outcome = runner.run(claimed, pool=pool(), interruptible=True)
+    finishing.finish(book, [outcome])
+    if isinstance(outcome.error, KeyboardInterrupt):
+        raise outcome.error

@@ -159,7 +159,9 @@ def test_a_missing_model_instance_fails_the_job_or_ends_it_quietly() -> None:
 
 def test_a_result_that_json_cannot_hold_fails_the_job() -> None:
     job = run(sample_jobs.returns.enqueue("set"))
-    assert FailedJob.objects.get(job=job).exception_class == "jobs.exceptions.InvalidResult"
+    failure = FailedJob.objects.get(job=job)
+    assert failure.exception_class == "builtins.TypeError"
+    assert failure.message.startswith("The result cannot be stored as JSON")
 
 
 def test_an_argument_that_no_longer_fits_fails_without_a_retry() -> None:
