@@ -156,3 +156,9 @@ def test_a_command_refuses_to_run_with_a_bad_value(site_env: dict[str, str]) -> 
     done = run_manage("check", environment={**site_env, "JOBS_WORKERS": "many"})
     assert done.returncode != 0
     assert "JOBS_WORKERS='many': must be a whole number" in done.stderr
+
+
+def test_the_example_can_be_used_as_it_is(site_env: dict[str, str]) -> None:
+    example = {**site_env, "JOBSITE_ENV_FILE": str(ROOT / ".env.example")}
+    done = run_manage("check", "--fail-level", "WARNING", environment=example)
+    assert done.returncode == 0, done.stderr

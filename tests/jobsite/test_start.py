@@ -7,19 +7,33 @@ import sys
 
 from tests.support.processes import ROOT
 
-# On Django 5.2 the backport of django.tasks makes Django's classes subscriptable (`ModelAdmin[Job]`)
-# wherever the typing stubs are installed; on Django 6 nothing does.
-START_WITHOUT_STUBS = """
+# The backport of django.tasks makes classes of Django subscriptable (`ModelAdmin[Job]`), and needs
+# that for itself; on Django 6, which has no backport, nothing does.
+CHECK_WITHOUT_SUBSCRIPTS = """
 import django_stubs_ext
-django_stubs_ext.monkeypatch = lambda *args, **kwargs: None
+from django.contrib.admin.options import BaseModelAdmin, ModelAdmin
 from django.core.management import execute_from_command_line
+from django.core.paginator import Paginator
+from django.forms.formsets import BaseFormSet
+from django.forms.models import BaseModelForm, BaseModelFormSet, ModelChoiceField
+from django.views import View
+
+def monkeypatch(*args, **kwargs):
+    original(*args, **kwargs)
+    for cls in (BaseModelAdmin, ModelAdmin, Paginator, BaseFormSet, BaseModelForm,
+                BaseModelFormSet, ModelChoiceField, View):
+        if "__class_getitem__" in vars(cls):
+            del cls.__class_getitem__
+
+original = django_stubs_ext.monkeypatch
+django_stubs_ext.monkeypatch = monkeypatch
 execute_from_command_line(["manage.py", "check"])
 """
 
 
 def test_no_class_needs_the_typing_stubs_when_it_is_run(site_env: dict[str, str]) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", START_WITHOUT_STUBS],
+        [sys.executable, "-c", CHECK_WITHOUT_SUBSCRIPTS],
         env=site_env,
         cwd=ROOT,
         capture_output=True,
