@@ -38,7 +38,8 @@ _COST_FIELDS = [
 
 @dataclass(slots=True, kw_only=True)
 class CostReport:
-    """How many messages got which outcome. `failed` names those whose computation broke."""
+    """How many messages got which outcome. `failed` names those of the unpriced
+    whose computation broke."""
 
     priced: int = 0
     unpriced: int = 0

@@ -59,7 +59,7 @@ GENERATE = Operation(
 )
 
 
-class UsageTotalsAdmin(admin.ModelAdmin[Any]):
+class UsageTotalsAdmin(admin.ModelAdmin):
     """Read-only: numbers come from the messages alone."""
 
     show_full_result_count = False

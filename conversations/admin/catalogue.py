@@ -22,7 +22,7 @@ _RATES = (
 
 
 @admin.register(Provider)
-class ProviderAdmin(admin.ModelAdmin[Provider]):
+class ProviderAdmin(admin.ModelAdmin):
     list_display = ("name", "slug", "enabled", "base_url")
     list_filter = ("enabled",)
     search_fields = ("name", "slug")
@@ -34,7 +34,7 @@ class ProviderAdmin(admin.ModelAdmin[Provider]):
         return () if obj is None else ("slug",)
 
 
-class SitePriceInline(admin.TabularInline[ModelPrice, AIModel]):
+class SitePriceInline(admin.TabularInline):
     """The site's own prices, which go before the catalogue's."""
 
     model = ModelPrice
@@ -50,7 +50,7 @@ class SitePriceInline(admin.TabularInline[ModelPrice, AIModel]):
 
 
 @admin.register(AIModel)
-class AIModelAdmin(admin.ModelAdmin[AIModel]):
+class AIModelAdmin(admin.ModelAdmin):
     list_display = ("name", "provider", "title", "context_window", "deprecated", "in_catalogue")
     list_filter = ("provider", "in_catalogue", "deprecated")
     list_select_related = ("provider",)
@@ -94,7 +94,7 @@ class AIModelAdmin(admin.ModelAdmin[AIModel]):
 
 
 @admin.register(ModelPrice)
-class ModelPriceAdmin(admin.ModelAdmin[ModelPrice]):
+class ModelPriceAdmin(admin.ModelAdmin):
     """The record of prices, read-only; a site's own are entered on the page of their model."""
 
     list_display = ("model", "since_shown", *_RATES, "source", "is_current")

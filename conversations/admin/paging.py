@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import admin
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
@@ -23,7 +21,7 @@ class BoundedPaginator(Paginator):
         return len(rows)
 
 
-class BigTableAdmin(admin.ModelAdmin[Any]):
+class BigTableAdmin(admin.ModelAdmin):
     """What the admin of a table that grows for ever has in common."""
 
     paginator = BoundedPaginator

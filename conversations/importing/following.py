@@ -89,6 +89,9 @@ def follow_import(chunks: dict[UUID, Chunk], tell: Tell) -> ImportSummary:
             summary.failed.append(_failure(job, lines))
         done += chunk.lines
         tell(done)
+    order = {str(job_id): position for position, job_id in enumerate(chunks)}
+    summary.failed.sort(key=lambda failure: order[failure["job"]])
+    summary.refused.sort(key=lambda refusal: (refusal["file"], refusal["line"]))
     for job in _as_they_finish(costing):
         if job["state"] == JobState.SUCCEEDED:
             summary.add_costs(job["result"])
