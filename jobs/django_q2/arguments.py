@@ -50,10 +50,10 @@ def _check(function: str, place: str, value: Any) -> None:
     match value:
         case None | bool() | int():
             return
-        case str() if "\x00" not in value:
+        case str() if _can_be_stored(value):
             return
         case str():
-            rule = "text with a NUL character cannot be stored"
+            rule = "text with a NUL character or a lone surrogate cannot be stored"
         case float() if math.isfinite(value):
             return
         case float():
@@ -76,6 +76,13 @@ def _check(function: str, place: str, value: Any) -> None:
         case _:
             rule = f"JSON cannot hold a {type(value).__module__}.{type(value).__qualname__}"
     raise _refusal(function, place, value, rule)
+
+
+def _can_be_stored(text: str) -> bool:
+    try:
+        return b"\0" not in text.encode()
+    except UnicodeEncodeError:
+        return False
 
 
 def _refusal(function: str, place: str, value: Any, rule: str) -> InvalidArguments:

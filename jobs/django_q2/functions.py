@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pydoc
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from asgiref.sync import async_to_sync, iscoroutinefunction
 
@@ -21,7 +21,7 @@ def path_of(field: str, function: Any) -> str:
     """
     if isinstance(function, str):
         return function
-    target = function.func if isinstance(function, Task) else function
+    target = function.func if _is_task(function) else function
     try:
         path = get_module_path(target)
     except AttributeError:
@@ -43,16 +43,21 @@ def load(path: str) -> Callable[..., Any]:
     is a coroutine function, in an event loop of its own. Raises ValueError if there is nothing of
     this name, and what the import raises.
     """
-    found = pydoc.locate(path)
+    found: Any = pydoc.locate(path)
     if found is None:
         raise ValueError(f"Function {path} is not defined")
-    if isinstance(found, Task):
-        return found.call
+    if _is_task(found):
+        return cast("Callable[..., Any]", found.call)
     if iscoroutinefunction(found):
         return async_to_sync(found)
     if not callable(found):
         raise TypeError(f"{path} is a {type(found).__name__} and cannot be called")
     return found
+
+
+def _is_task(value: Any) -> bool:
+    # The cast hides from mypy that the class of the backport is generic.
+    return isinstance(value, cast("type", Task))
 
 
 def _leads_back(path: str, function: Any) -> bool:

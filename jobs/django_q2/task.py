@@ -15,7 +15,7 @@ from jobs.definitions import job
 from jobs.django_q2 import failures, functions, results
 from jobs.django_q2.calls import OldCall
 from jobs.django_q2.rows import Ending
-from jobs.exceptions import InvalidResult, JobFailedForGood, JobReleased
+from jobs.exceptions import JobFailedForGood, JobReleased
 from jobs.execution.context import CurrentJob, current_job
 
 
@@ -76,7 +76,7 @@ def _kept(value: Any, call: OldCall, current: CurrentJob | None) -> tuple[Any, A
     """
     try:
         stored = encode_result(value)
-    except InvalidResult as error:
+    except TypeError as error:
         if settings.DJANGO_Q2_PICKLE:
             return value, None
         note = f"The result of {call.func} was not kept: {error}; JOBS_DJANGO_Q2_PICKLE would"
