@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -112,13 +113,21 @@ def apply(names: Iterable[str], actor: Actor, reason: str = "") -> list[str]:
     Raises LookupError for a name that is not declared, before anything changes, and
     ValidationError or a JobsError for a declaration that is not valid.
     """
-    items = []
+    return [item.name for item in check_names(names) if _apply(item, actor, reason)]
+
+
+def check_names(names: Iterable[str]) -> list[Declaration]:
+    """The declarations of these names. Raises LookupError, with the nearest one, for an unknown
+    name."""
+    known = {item.name: item for item in declarations.all()}
+    found = []
     for name in names:
-        item = declarations.find(name)
-        if item is None:
-            raise LookupError(f"No schedule {name!r} is declared.")
-        items.append(item)
-    return [item.name for item in items if _apply(item, actor, reason)]
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise LookupError(f"No schedule {name!r} is declared.{hint}")
+        found.append(known[name])
+    return found
 
 
 def prune(actor: Actor, reason: str = "") -> list[str]:

@@ -3,49 +3,54 @@
 from __future__ import annotations
 
 import difflib
-import json
-from typing import Any
+from typing import Any, ClassVar
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandParser
 
 from jobs.audit import Actor
 from jobs.conf import settings as conf
 from jobs.exceptions import JobsError
+from jobs.management.command import OperatorCommand, nothing, refusal
 from jobs.models import JobSchedule
-from jobs.scheduling import running
+from jobs.scheduling import binding, running
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = (
-        "Enqueue the jobs of these schedules now, beside their times, also of paused ones. "
-        "Exits 1, having enqueued nothing, if there is no schedule of a name; and 1 if a schedule "
-        "cannot be run, having enqueued the others."
+        "Enqueue the jobs of these schedules now, beside their times; also of paused ones. One "
+        "that cannot be run does not stop the others."
     )
+    acts = True
+    exit_codes: ClassVar = {1: "a schedule could not be run"}
 
     def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
         parser.add_argument("names", nargs="+", metavar="NAME", help="name of a schedule")
-        parser.add_argument("--reason", default="", help="why, for the audit")
-        parser.add_argument("--json", action="store_true", help="print the ids of the jobs as JSON")
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def operate(self, **options: Any) -> None:
         actor = Actor.of_command()
-        enqueued: dict[str, str] = {}
+        enqueued: dict[str, str | None] = {}
         refused: dict[str, str] = {}
         for schedule in _schedules(options["names"]):
             try:
-                job_id = running.run_now(schedule, actor, options["reason"])
+                if options["dry_run"]:
+                    binding.job_of(schedule)
+                    enqueued[schedule.name] = None
+                else:
+                    enqueued[schedule.name] = str(
+                        running.run_now(schedule, actor, options["reason"])
+                    )
             except JobsError as error:
                 refused[schedule.name] = str(error)
-            else:
-                enqueued[schedule.name] = str(job_id)
-        if options["json"]:
-            self.stdout.write(json.dumps({"enqueued": enqueued, "refused": refused}, indent=2))
-        else:
-            for name, job in enqueued.items():
-                self.stdout.write(f"{name}: enqueued as {job}")
+        lines = [
+            f"{name}: enqueued as {job}" if job else f"{name}: would be enqueued"
+            for name, job in enqueued.items()
+        ]
+        if lines or options["json"]:
+            self.show(options, {"enqueued": enqueued, "refused": refused}, "\n".join(lines))
         if refused:
             told = "; ".join(f"{name}: {error}" for name, error in refused.items())
-            raise CommandError(f"Not enqueued: {told}")
+            raise nothing(f"Not enqueued: {told}")
 
 
 def _schedules(names: list[str]) -> list[JobSchedule]:
@@ -55,5 +60,5 @@ def _schedules(names: list[str]) -> list[JobSchedule]:
         if name not in found:
             near = difflib.get_close_matches(name, rows.values_list("name", flat=True), n=1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise CommandError(f"There is no schedule {name!r}.{hint}")
+            raise refusal(f"There is no schedule {name!r}.{hint}")
     return [found[name] for name in dict.fromkeys(names)]
