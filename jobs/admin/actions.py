@@ -1,0 +1,160 @@
+"""The operations on jobs and failed jobs. What they do lies in the engine; here is how they are
+offered, and how their results are told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.urls import reverse
+from django.utils.html import format_html
+
+from jobs import cancelling
+from jobs.admin.operations import Operation, Order, Result, rows_of_jobs
+from jobs.failures import flushing, redrive
+from jobs.models import FailedJob, Job, JobState
+
+RETRY_CONSEQUENCE = (
+    "Each becomes a new job with the same arguments, queue and priority. "
+    "The failed job stays as history, with a link to the new one."
+)
+
+
+def _counted(count: int, singular: str, plural: str = "") -> str:
+    return f"{count:,} {singular if count == 1 else plural or f'{singular}s'}"
+
+
+def _retry(rows: Any, order: Order) -> Result:
+    report = redrive.retry(rows, order.actor, order.reason, scope=order.scope)
+    text = f"Retried {_counted(report.retried, 'failed job')}."
+    refused = sum(report.refused.values())
+    other = report.skipped - refused
+    if other:
+        text += f" {_counted(other, 'was', 'were')} skipped: already retried, or gone."
+    for why, count in report.refused.most_common(3):
+        text += f" {_counted(count, 'was', 'were')} refused: {why}"
+    if report.retried == 1:
+        address = reverse("admin:jobs_job_change", args=[report.job_ids[0]])
+        text = format_html('{} <a href="{}">Open the new job</a>', text, address)
+    return Result(text, messages.SUCCESS if report.retried and not refused else messages.WARNING)
+
+
+def _already_retried(failed: FailedJob) -> str:
+    return "This failed job was retried already." if failed.retried_at else ""
+
+
+RETRY = Operation(
+    name="retry",
+    label="Retry",
+    permission="retry",
+    consequence=RETRY_CONSEQUENCE,
+    touches=rows_of_jobs("failed_at", exact=False),
+    applicable=lambda rows: rows.unretried(),
+    perform=_retry,
+    refusal=_already_retried,
+    selected=True,
+    matching=True,
+    single=True,
+    bounded_by="failed_at",
+)
+
+
+def _forget(rows: Any, order: Order) -> Result:
+    count = flushing.forget(rows, order.actor, order.reason, scope=order.scope)
+    return Result(f"Forgot {_counted(count, 'failed job')}.", _level(count))
+
+
+FORGET = Operation(
+    name="forget",
+    label="Forget",
+    permission="forget",
+    consequence="They are deleted, with their tracebacks, and can no longer be retried. "
+    "The jobs themselves stay in the list of jobs until their retention ends.",
+    touches=rows_of_jobs("failed_at", exact=True),
+    perform=_forget,
+    selected=True,
+    single=True,
+    destructive=True,
+    leaves_row=False,
+)
+
+
+def _flush(rows: Any, order: Order) -> Result:
+    count = flushing.flush(rows, order.actor, order.reason, scope=order.scope)
+    return Result(f"Flushed {_counted(count, 'failed job')}.", _level(count))
+
+
+FLUSH = Operation(
+    name="flush",
+    label="Flush",
+    permission="flush",
+    consequence=FORGET.consequence,
+    touches=rows_of_jobs("failed_at", exact=True),
+    perform=_flush,
+    matching=True,
+    destructive=True,
+    bounded_by="failed_at",
+)
+
+
+def _cancel(rows: Any, order: Order) -> Result:
+    report = cancelling.cancel(rows, order.actor, order.reason, scope=order.scope)
+    parts = [f"Cancelled {_counted(report.cancelled, 'job')}."]
+    if report.requested:
+        parts.append(f"Asked {_counted(report.requested, 'running job')} to stop.")
+    if report.skipped:
+        why = ", ".join(f"{count:,} {reason}" for reason, count in report.reasons.most_common(3))
+        parts.append(f"Skipped {report.skipped:,}: {why}.")
+    return Result(" ".join(parts), _level(report.cancelled + report.requested))
+
+
+def _finished(job: Job) -> str:
+    if job.is_finished:
+        return f"This job has ended: it is {job.state}."
+    if job.state == JobState.RUNNING and job.cancel_requested:
+        return "This job was already asked to stop."
+    return ""
+
+
+CANCEL = Operation(
+    name="cancel",
+    label="Cancel",
+    permission="cancel",
+    consequence="A waiting job ends as cancelled, and so do the jobs that wait for it. "
+    "A running job is asked to stop, and decides itself. A finished job stays as it is.",
+    touches=rows_of_jobs("enqueued_at", exact=True),
+    perform=_cancel,
+    refusal=_finished,
+    selected=True,
+    single=True,
+    destructive=True,
+)
+
+
+def _retry_of_job(rows: Any, order: Order) -> Result:
+    return _retry(FailedJob.objects.filter(job__in=rows.values("pk")), order)
+
+
+def _not_failed(job: Job) -> str:
+    if job.state != JobState.FAILED:
+        return f"Only a failed job can be retried; this one is {job.state}."
+    failed = FailedJob.objects.filter(job_id=job.pk).first()
+    if failed is None:
+        return "Its failed job was forgotten, so it cannot be retried; dispatch a copy instead."
+    return _already_retried(failed)
+
+
+RETRY_JOB = Operation(
+    name="retry",
+    label="Retry",
+    permission="retry",
+    consequence=RETRY_CONSEQUENCE,
+    touches=rows_of_jobs("enqueued_at", exact=True),
+    perform=_retry_of_job,
+    refusal=_not_failed,
+    single=True,
+)
+
+
+def _level(count: int) -> int:
+    return messages.SUCCESS if count else messages.WARNING

@@ -1,0 +1,258 @@
+"""The way of every operation through the admin: permission, confirmation, effect, message."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.utils import quote, unquote
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
+from jobs.admin.operations import Operation, Order
+from jobs.audit import Actor
+from jobs.exceptions import JobsError
+
+CONFIRMED = "confirmed"
+SHOWN_AT = "shown_at"
+
+
+class OperationsMixin(admin.ModelAdmin):
+    """Offers operations on selected rows, on all rows that match, and on a single row.
+
+    A GET, and a POST that was not confirmed, shows what would be touched and changes nothing.
+    Without the permission there is no button, and each surface answers 403.
+    """
+
+    operations: ClassVar[tuple[Operation, ...]] = ()
+
+    def get_urls(self) -> list[URLPattern]:
+        prefix = f"{self.opts.app_label}_{self.opts.model_name}"
+
+        def of(view: Callable[..., HttpResponse], operation: Operation) -> Callable[..., Any]:
+            def bound(request: HttpRequest, **captured: Any) -> HttpResponse:
+                return view(request, operation=operation, **captured)
+
+            return self.admin_site.admin_view(bound)
+
+        own = [
+            path(
+                f"{operation.name}-matching/",
+                of(self.matching_view, operation),
+                name=f"{prefix}_{operation.name}_matching",
+            )
+            for operation in self.operations
+            if operation.matching
+        ]
+        own += [
+            path(
+                f"<path:object_id>/{operation.name}/",
+                of(self.single_view, operation),
+                name=f"{prefix}_{operation.name}",
+            )
+            for operation in self.operations
+            if operation.single
+        ]
+        return [*own, *super().get_urls()]
+
+    def may(self, request: HttpRequest, operation: Operation) -> bool:
+        """Whether the user may see the rows and do this to them."""
+        allowed: Callable[[HttpRequest], bool] = getattr(
+            self, f"has_{operation.permission}_permission"
+        )
+        return self.has_view_permission(request) and allowed(request)
+
+    def require(self, request: HttpRequest, operation: Operation) -> None:
+        """Raise PermissionDenied unless the user may do this."""
+        if not self.may(request, operation):
+            raise PermissionDenied
+
+    def buttons(self, request: HttpRequest, row: Model) -> list[dict[str, Any]]:
+        """The operations on this row that the user has permission for; a refused one says why."""
+        return [
+            {
+                "label": operation.label,
+                "url": self._address(operation.name, quote(row.pk)),
+                "refusal": operation.refusal(row),
+                "destructive": operation.destructive,
+            }
+            for operation in self.operations
+            if operation.single and self.may(request, operation)
+        ]
+
+    def matching_buttons(self, request: HttpRequest, query: str) -> list[dict[str, Any]]:
+        """The operations on all rows that match the list's filter."""
+        return [
+            {
+                "label": f"{operation.label} all that match",
+                "url": self._address(f"{operation.name}_matching") + query,
+                "destructive": operation.destructive,
+            }
+            for operation in self.operations
+            if operation.matching and self.may(request, operation)
+        ]
+
+    def response_action(
+        self, request: HttpRequest, queryset: QuerySet[Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse | None:
+        """Refuse ids that are none, which would otherwise end in a server error."""
+        key = self.opts.pk
+        for value in request.POST.getlist(ACTION_CHECKBOX_NAME):
+            try:
+                key.to_python(value)
+            except ValidationError:
+                self.message_user(request, f"{value!r} is not an id of a row.", messages.ERROR)
+                return None
+        return super().response_action(request, queryset, *args, **kwargs)
+
+    def operate_on_selected(
+        self, request: HttpRequest, queryset: QuerySet[Any], operation: Operation
+    ) -> HttpResponse:
+        """Act on the rows whose boxes are ticked, and on no others whatever the form claims."""
+        self.require(request, operation)
+        ids = request.POST.getlist(ACTION_CHECKBOX_NAME)
+        hidden = [("action", f"{operation.name}_selected")]
+        hidden += [(ACTION_CHECKBOX_NAME, value) for value in ids]
+        back = request.get_full_path()
+        return self._confirm_or_perform(
+            request,
+            operation,
+            queryset.filter(pk__in=ids),
+            hidden=hidden,
+            back=back,
+            onward=back,
+            scope=f"{len(ids)} selected {self.opts.verbose_name_plural}",
+        )
+
+    def matching_view(self, request: HttpRequest, *, operation: Operation) -> HttpResponse:
+        """Act on every row that the filter in the query string matches."""
+        self.require(request, operation)
+        changelist = self._address("changelist")
+        try:
+            found = self.get_changelist_instance(request)
+        except IncorrectLookupParameters:
+            self.message_user(
+                request, "The filter is not valid, so nothing was done.", messages.ERROR
+            )
+            return HttpResponseRedirect(changelist)
+        rows = found.get_queryset(request)
+        back = changelist + found.get_query_string()
+        shown_at = timezone.now()
+        if request.method == "POST" and CONFIRMED in request.POST:
+            given = parse_datetime(request.POST.get(SHOWN_AT, ""))
+            if given is None or timezone.is_naive(given):
+                self.message_user(
+                    request, f"{SHOWN_AT} is not a time, so nothing was done.", messages.ERROR
+                )
+                return HttpResponseRedirect(back)
+            shown_at = given
+        if operation.bounded_by:
+            # What comes in while the page is being read was not confirmed.
+            rows = rows.filter(**{f"{operation.bounded_by}__lte": shown_at})
+        hidden = [(SHOWN_AT, shown_at.isoformat())]
+        filters = _filters_in_words(found)
+        noun = self.opts.verbose_name_plural
+        words = ", ".join(f"{name} {value}" for name, value in filters)
+        return self._confirm_or_perform(
+            request,
+            operation,
+            rows,
+            hidden=hidden,
+            back=back,
+            onward=back,
+            scope=f"{noun} with {words}" if words else f"all {noun}",
+            filters=filters,
+        )
+
+    def single_view(
+        self, request: HttpRequest, *, object_id: str, operation: Operation
+    ) -> HttpResponse:
+        """Act on one row."""
+        self.require(request, operation)
+        row = self.get_object(request, unquote(object_id))
+        if row is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined,no-any-return]
+        back = self._address("change", quote(row.pk))
+        refusal = operation.refusal(row)
+        if refusal:
+            self.message_user(request, refusal, messages.WARNING)
+            return HttpResponseRedirect(back)
+        onward = back if operation.leaves_row else self._address("changelist")
+        return self._confirm_or_perform(
+            request,
+            operation,
+            self.rows_of(row),
+            hidden=[],
+            back=back,
+            onward=onward,
+            scope=f"{self.opts.verbose_name} {row}",
+        )
+
+    def rows_of(self, row: Model) -> Any:
+        """The rows of an operation on a single one."""
+        return self.model._default_manager.filter(pk=row.pk)
+
+    def _confirm_or_perform(
+        self,
+        request: HttpRequest,
+        operation: Operation,
+        rows: Any,
+        *,
+        hidden: list[tuple[str, str]],
+        back: str,
+        onward: str,
+        scope: str,
+        filters: list[tuple[str, str]] | None = None,
+    ) -> HttpResponse:
+        confirmed = request.method == "POST" and CONFIRMED in request.POST
+        form = operation.form(request.POST) if confirmed else operation.form()
+        if confirmed and form.is_valid():
+            try:
+                order = Order(
+                    actor=Actor.of_request(request),
+                    reason=form.cleaned_data.get("reason", ""),
+                    scope=scope,
+                    data=form.cleaned_data,
+                )
+                result = operation.perform(operation.applicable(rows), order)
+            except JobsError as error:
+                self.message_user(request, str(error), messages.ERROR)
+            else:
+                self.message_user(request, result.message, result.level)
+            return HttpResponseRedirect(onward)
+        touched = operation.touches(operation.applicable(rows))
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"{operation.phrase(touched.amount, self.model)}?",
+            "opts": self.opts,
+            "operation": operation,
+            "touched": touched,
+            "form": form,
+            "hidden": [(CONFIRMED, "yes"), *hidden],
+            "back": back,
+            "filters": filters,
+            "media": self.media,
+        }
+        return TemplateResponse(request, "admin/jobs/confirm.html", context)
+
+    def _address(self, name: str, *arguments: str) -> str:
+        return reverse(
+            f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_{name}",
+            args=arguments,
+        )
+
+
+def _filters_in_words(changelist: Any) -> list[tuple[str, str]]:
+    given = [
+        (name.replace("_", " "), ", ".join(values))
+        for name, values in changelist.get_filters_params().items()
+    ]
+    return [*given, ("search", changelist.query)] if changelist.query else given

@@ -1,0 +1,135 @@
+"""The list of failed jobs, and the page of one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.http import urlencode
+from django.utils.safestring import SafeString
+
+from jobs import registry
+from jobs.admin import actions, display, filters, search
+from jobs.admin.operations import action_of
+from jobs.admin.readonly import ReadOnlyAdmin
+from jobs.models import FailedJob, Job
+
+SIBLINGS = 1_000
+MESSAGE_SHOWN = 200
+
+
+@admin.register(FailedJob)
+class FailedJobAdmin(ReadOnlyAdmin):
+    """Every failed job that was not forgotten, the latest first."""
+
+    list_display = (
+        "name",
+        "error",
+        "reason_shown",
+        "queue",
+        "attempts_shown",
+        "failed",
+        "retried",
+        "tags_shown",
+    )
+    list_filter = (
+        filters.RetriedFilter,
+        filters.QueueFilter,
+        filters.FailedAtFilter,
+        filters.DefinitionFilter,
+        filters.ExceptionFilter,
+        filters.FingerprintFilter,
+    )
+    search_fields = ("id",)
+    search_help_text = (
+        "The id of a failed job or of its job, a part of a definition's name, or the full path of "
+        "an exception class."
+    )
+    list_title = "Failed jobs"
+    nothing = "No failed jobs here. A job comes here when it will not be tried again by itself."
+    operations = (actions.RETRY, actions.FORGET, actions.FLUSH)
+    actions = [action_of(actions.RETRY), action_of(actions.FORGET)]
+
+    def has_retry_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("jobs.retry_failedjob")
+
+    def has_forget_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("jobs.forget_failedjob")
+
+    def has_flush_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("jobs.flush_failedjob")
+
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        return ("-failed_at", "-id")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[FailedJob]:
+        listed = super().get_queryset(request)
+        if self.is_list(request):
+            return listed.defer("arguments", "traceback", "options")
+        return listed
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[FailedJob], search_term: str
+    ) -> tuple[QuerySet[FailedJob], bool]:
+        return search.failed_jobs(queryset, search_term), False
+
+    @admin.display(description="job")
+    def name(self, failed: FailedJob) -> SafeString:
+        return display.short_name(failed.definition)
+
+    @admin.display(description="error")
+    def error(self, failed: FailedJob) -> SafeString:
+        message = failed.message.partition("\n")[0]
+        return format_html(
+            '<span class="jobs-error" title="{}"><b>{}</b> {}</span>',
+            failed.message[: 5 * MESSAGE_SHOWN],
+            failed.exception_class.rpartition(".")[2],
+            message if len(message) <= MESSAGE_SHOWN else f"{message[:MESSAGE_SHOWN]}…",
+        )
+
+    @admin.display(description="reason")
+    def reason_shown(self, failed: FailedJob) -> SafeString:
+        return display.badge("failed", failed.get_reason_display())
+
+    @admin.display(description="attempts")
+    def attempts_shown(self, failed: FailedJob) -> SafeString:
+        return display.number(str(failed.attempts))
+
+    @admin.display(description="failed")
+    def failed(self, failed: FailedJob) -> SafeString | str:
+        return display.when(failed.failed_at)
+
+    @admin.display(description="retried")
+    def retried(self, failed: FailedJob) -> SafeString | str:
+        if not failed.retried_at:
+            return display.NOTHING
+        mark = display.badge("retrying", "retried")
+        if not failed.retried_as_id:
+            return mark
+        address = reverse("admin:jobs_job_change", args=[failed.retried_as_id])
+        return format_html('<a href="{}" title="{}">{}</a>', address, failed.retried_as_id, mark)
+
+    @admin.display(description="tags")
+    def tags_shown(self, failed: FailedJob) -> SafeString | str:
+        return display.tag_links([str(tag) for tag in failed.tags])
+
+    def detail(self, request: HttpRequest, row: FailedJob) -> dict[str, Any]:
+        siblings = FailedJob.objects.filter(fingerprint=row.fingerprint).order_by("-failed_at")
+        count = len(siblings.values_list("pk")[: SIBLINGS + 1])
+        changelist = reverse("admin:jobs_failedjob_changelist")
+        known = Job.objects.in_bulk([pk for pk in (row.job_id, row.retried_as_id) if pk])
+        return {
+            "title": row.short_name,
+            "subtitle": f"{row.get_reason_display()}: {row.exception_class}",
+            "failed": row,
+            "definition": registry.find(row.definition),
+            "siblings": f"{SIBLINGS:,}+" if count > SIBLINGS else f"{count:,}",
+            "alone": count == 1,
+            "siblings_url": f"{changelist}?{urlencode({'fingerprint': row.fingerprint})}",
+            "job": known.get(row.job_id),
+            "retried_as": known.get(row.retried_as_id) if row.retried_as_id else None,
+        }

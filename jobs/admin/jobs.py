@@ -1,0 +1,174 @@
+"""The list of jobs, and the page of one."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.http import urlencode
+from django.utils.safestring import SafeString
+
+from jobs import registry
+from jobs.admin import actions, display, filters, lineage, search
+from jobs.admin.dispatch import DispatchView
+from jobs.admin.operations import action_of
+from jobs.admin.readonly import ReadOnlyAdmin
+from jobs.admin.timeline import timeline_of
+from jobs.execution.policy import Policy
+from jobs.models import FINISHED_STATES, FailedJob, Job, JobState, JobTag
+
+LOG_LINES = 500
+
+
+@admin.register(Job)
+class JobAdmin(ReadOnlyAdmin):
+    """Every job in the ledger, newest first."""
+
+    list_display = (
+        "name",
+        "state_shown",
+        "queue",
+        "priority",
+        "attempts_shown",
+        "enqueued",
+        "wait_shown",
+        "run_time_shown",
+        "tags_shown",
+    )
+    list_filter = (
+        filters.StateFilter,
+        filters.QueueFilter,
+        filters.EnqueuedFilter,
+        filters.DefinitionFilter,
+        filters.TagFilter,
+    )
+    search_fields = ("id",)
+    search_help_text = (
+        "A job's id, a part of a definition's name, or a whole tag. “tag:…” looks for tags only."
+    )
+    nothing = "No jobs here. Jobs appear as soon as code, a schedule or an operator enqueues one."
+    operations = (actions.CANCEL, actions.RETRY_JOB)
+    actions = [action_of(actions.CANCEL)]
+
+    def get_urls(self) -> list[URLPattern]:
+        dispatch = self.admin_site.admin_view(DispatchView.as_view(model_admin=self))
+        return [path("dispatch/", dispatch, name="jobs_job_dispatch"), *super().get_urls()]
+
+    def has_cancel_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("jobs.cancel_job")
+
+    def has_retry_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("jobs.retry_failedjob")
+
+    def has_dispatch_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("jobs.dispatch_job")
+
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        """Newest first; the finished ones of a state by their end, which is what is indexed."""
+        given = {name for name, value in request.GET.items() if value}
+        if request.GET.get("state") in FINISHED_STATES and not given & _NARROWING:
+            return ("-finished_at", "-id")
+        return ("-id",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
+        # Arguments and results can be large, and no column shows them.
+        listed = super().get_queryset(request)
+        if self.is_list(request):
+            return listed.defer("arguments", "result").prefetch_related("tags")
+        return listed
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Job], search_term: str
+    ) -> tuple[QuerySet[Job], bool]:
+        return search.jobs(queryset, search_term), False
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        context = {"dispatch_url": self._dispatch_url(request), **(extra_context or {})}
+        return super().changelist_view(request, context)
+
+    @admin.display(description="job")
+    def name(self, job: Job) -> SafeString:
+        return display.short_name(job.definition)
+
+    @admin.display(description="state")
+    def state_shown(self, job: Job) -> SafeString:
+        return display.state_of_job(job)
+
+    @admin.display(description="attempts")
+    def attempts_shown(self, job: Job) -> SafeString:
+        return display.attempts(job.attempts, max_attempts_of(job))
+
+    @admin.display(description="enqueued")
+    def enqueued(self, job: Job) -> SafeString | str:
+        return display.when(job.enqueued_at)
+
+    @admin.display(description="wait")
+    def wait_shown(self, job: Job) -> SafeString:
+        return display.number(display.duration(wait_of(job)))
+
+    @admin.display(description="run time")
+    def run_time_shown(self, job: Job) -> SafeString:
+        return display.number(display.duration(run_time_of(job)))
+
+    @admin.display(description="tags")
+    def tags_shown(self, job: Job) -> SafeString | str:
+        return display.tag_links([tag.name for tag in job.tags.all()])
+
+    def detail(self, request: HttpRequest, row: Job) -> dict[str, Any]:
+        attempts = list(row.attempt_records.select_related("worker").order_by("fence"))
+        lines = list(row.log_lines.order_by("-id")[: LOG_LINES + 1])
+        definition = registry.find(row.definition)
+        failed = FailedJob.objects.filter(job_id=row.pk).first()
+        return {
+            "title": row.short_name,
+            "subtitle": str(row.pk),
+            "job": row,
+            "definition": definition,
+            "max_attempts": max_attempts_of(row),
+            "run_time": run_time_of(row),
+            "tags": list(JobTag.objects.filter(job=row).values_list("name", flat=True)),
+            "timeline": timeline_of(row, attempts),
+            "attempts": attempts,
+            "log_lines": lines[:LOG_LINES][::-1],
+            "log_is_cut": len(lines) > LOG_LINES,
+            "failed_job": failed,
+            "lineage": lineage.of(row, failed),
+            "copy_url": self._copy_url(request, row) if definition else "",
+        }
+
+    def _dispatch_url(self, request: HttpRequest) -> str:
+        if not self.has_dispatch_permission(request):
+            return ""
+        return reverse(f"{self.admin_site.name}:jobs_job_dispatch")
+
+    def _copy_url(self, request: HttpRequest, job: Job) -> str:
+        address = self._dispatch_url(request)
+        query = urlencode({"definition": job.definition, "like": str(job.pk)})
+        return f"{address}?{query}" if address else ""
+
+
+_NARROWING = {"q", "queue", "definition", "tag", "period", "from", "to"}
+
+
+def max_attempts_of(job: Job) -> int | None:
+    """The limit that the job's policy sets; None is no limit."""
+    return Policy.of(registry.find(job.definition), job.options, None).max_attempts
+
+
+def wait_of(job: Job) -> dt.timedelta | None:
+    """From enqueueing to the latest attempt, or until now while it has not had any."""
+    return timezone.now() - job.enqueued_at if job.state == JobState.READY else job.wait
+
+
+def run_time_of(job: Job) -> dt.timedelta | None:
+    """Of the latest attempt: until its end, or until now while it runs."""
+    if job.state == JobState.RUNNING and job.started_at:
+        return timezone.now() - job.started_at
+    return job.run_time

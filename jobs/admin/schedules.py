@@ -1,0 +1,233 @@
+"""The list of schedules, and the page on which one is edited, foreseen and looked back on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.forms import ModelForm
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from jobs import audit
+from jobs.admin import display, filters, schedule_actions
+from jobs.admin.forms.schedule import JobScheduleForm
+from jobs.admin.operations import action_of
+from jobs.admin.readonly import ListedAdmin
+from jobs.models import Job, JobSchedule, ScheduleSlot, SlotOutcome
+from jobs.scheduling.binding import rule_of
+from jobs.scheduling.preview import preview
+from jobs.scheduling.rules import RuleError
+from jobs.scheduling.words import describe
+
+RUNS_SHOWN = 20
+HISTORY_SHOWN = 50
+
+
+@admin.register(JobSchedule)
+class JobScheduleAdmin(ListedAdmin):
+    """Every schedule: declared in code once, and edited here since."""
+
+    form = JobScheduleForm
+    change_form_template = "admin/jobs/jobschedule/change_form.html"
+    list_display = (
+        "name",
+        "enabled_shown",
+        "rule_shown",
+        "definition_shown",
+        "next_run",
+        "last_run",
+        "trouble",
+    )
+    list_filter = (filters.EnabledFilter, filters.DefinitionFilter)
+    search_fields = ("name", "definition", "notes")
+    list_title = "Schedules"
+    nothing = "No schedules here. Add one, or declare it in code beside the job."
+    operations = (schedule_actions.RUN, schedule_actions.PAUSE, schedule_actions.RESUME)
+    actions = [
+        action_of(schedule_actions.RUN),
+        action_of(schedule_actions.PAUSE),
+        action_of(schedule_actions.RESUME),
+    ]
+    fieldsets = (
+        (None, {"fields": ("name", "definition", "enabled")}),
+        (
+            "Rule",
+            {"fields": ("kind", "cron", "every", "run_at", "timezone", ("starts_at", "ends_at"))},
+        ),
+        (
+            "Clock changes and missed runs",
+            {
+                "classes": ("collapse",),
+                "fields": (
+                    ("dst_gap", "dst_overlap"),
+                    ("missed", "missed_limit", "grace"),
+                    ("no_overlap", "jitter"),
+                ),
+            },
+        ),
+        ("Its jobs", {"fields": (("queue", "priority"), "notes")}),
+    )
+
+    class Media:
+        css = {"all": ("jobs/jobs.css",)}
+        js = ("jobs/arguments.js",)
+
+    def has_run_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("jobs.run_jobschedule")
+
+    def has_pause_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("jobs.pause_jobschedule")
+
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        return ("name",)
+
+    @admin.display(description="state")
+    def enabled_shown(self, schedule: JobSchedule) -> SafeString:
+        if schedule.enabled:
+            return display.badge("running", "Enabled")
+        return display.badge("cancelled", "Paused")
+
+    @admin.display(description="runs")
+    def rule_shown(self, schedule: JobSchedule) -> str:
+        return words_of(schedule)
+
+    @admin.display(description="definition")
+    def definition_shown(self, schedule: JobSchedule) -> SafeString:
+        return display.short_name(schedule.definition)
+
+    @admin.display(description="next run")
+    def next_run(self, schedule: JobSchedule) -> SafeString | str:
+        return display.when(schedule.next_run_at)
+
+    @admin.display(description="last run")
+    def last_run(self, schedule: JobSchedule) -> SafeString | str:
+        return display.when(schedule.last_slot_at)
+
+    @admin.display(description="last error")
+    def trouble(self, schedule: JobSchedule) -> SafeString | str:
+        if not schedule.last_error:
+            return display.NOTHING
+        return format_html('<span class="jobs-error">{}</span>', schedule.last_error[:200])
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        schedule: JobSchedule | None = context.get("original")
+        form = context["adminform"].form
+        context |= {
+            "arguments_form": form.arguments_form,
+            "unknown_definition": form.unknown_definition,
+            "may_edit": context.get("has_change_permission") or context.get("add"),
+        }
+        if schedule is not None:
+            runs, trouble = runs_of(schedule)
+            context |= {
+                "schedule": schedule,
+                "words": words_of(schedule),
+                "runs": runs,
+                "rule_error": trouble,
+                "history": history_of(schedule),
+                "buttons": self.buttons(request, schedule),
+            }
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def save_model(
+        self, request: HttpRequest, obj: JobSchedule, form: ModelForm[JobSchedule], change: bool
+    ) -> None:
+        before = JobSchedule.objects.filter(pk=obj.pk).first() if change else None
+        super().save_model(request, obj, form, change)
+        old, new = differences(before, obj)
+        if old or new:
+            action = "change schedule" if change else "add schedule"
+            actor = audit.Actor.of_request(request)
+            audit.record(actor, action, obj.name, before=old or None, after=new)
+
+    def delete_model(self, request: HttpRequest, obj: JobSchedule) -> None:
+        actor = audit.Actor.of_request(request)
+        audit.record(actor, "delete schedule", obj.name, before=differences(None, obj)[1])
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[JobSchedule]) -> None:
+        actor = audit.Actor.of_request(request)
+        for schedule in queryset:
+            before = differences(None, schedule)[1]
+            audit.record(actor, "delete schedule", schedule.name, before=before)
+        super().delete_queryset(request, queryset)
+
+
+RECORDED = (
+    "name", "definition", "arguments", "kind", "cron", "every", "run_at", "timezone", "dst_gap",
+    "dst_overlap", "missed", "missed_limit", "grace", "no_overlap", "jitter", "starts_at",
+    "ends_at", "queue", "priority", "enabled", "notes",
+)  # fmt: skip
+
+
+def differences(
+    before: JobSchedule | None, after: JobSchedule
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What an operator may edit and has changed, before and after; all of it for a new schedule."""
+    old: dict[str, Any] = {}
+    new: dict[str, Any] = {}
+    for name in RECORDED:
+        value = getattr(after, name)
+        if before is None or getattr(before, name) != value:
+            new[name] = _plain(value)
+            if before is not None:
+                old[name] = _plain(getattr(before, name))
+    return old, new
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, dict | bool | int) or value is None else str(value)
+
+
+def words_of(schedule: JobSchedule) -> str:
+    """The rule in words, or what is wrong with it."""
+    try:
+        return describe(rule_of(schedule))
+    except RuleError as error:
+        return f"Not valid: {error}"
+
+
+def runs_of(schedule: JobSchedule) -> tuple[list[dict[str, str]], str]:
+    """The next 20 runs as text, in the schedule's zone and in UTC, and what is wrong with the rule
+    if there are none for that reason."""
+    try:
+        runs = preview(rule_of(schedule), timezone.now(), RUNS_SHOWN)
+    except RuleError as error:
+        return [], str(error)
+    return [
+        {
+            "local": f"{run.local:%a %Y-%m-%d %H:%M:%S %Z}",
+            "utc": f"{run.slot.at:%Y-%m-%d %H:%M:%S}",
+            "note": run.note,
+        }
+        for run in runs
+    ], ""
+
+
+def history_of(schedule: JobSchedule) -> list[dict[str, Any]]:
+    """The latest 50 times of the schedule, run by hand ones included, with their jobs."""
+    slots = list(ScheduleSlot.objects.filter(schedule=schedule)[:HISTORY_SHOWN])
+    jobs = list(
+        Job.objects.filter(schedule=schedule)
+        .exclude(slot_at=None)
+        .defer("arguments", "result")
+        .order_by("-slot_at")[:HISTORY_SHOWN]
+    )
+    by_slot = {job.slot_at: job for job in jobs}
+    rows: list[dict[str, Any]] = [
+        {
+            "at": slot.slot_at,
+            "how": "" if slot.outcome == SlotOutcome.ENQUEUED else slot.get_outcome_display(),
+            "job": by_slot.pop(slot.slot_at, None),
+        }
+        for slot in slots
+    ]
+    rows += [{"at": job.slot_at, "how": "Run by hand", "job": job} for job in by_slot.values()]
+    rows.sort(key=lambda row: row["at"], reverse=True)
+    return rows[:HISTORY_SHOWN]

@@ -1,0 +1,59 @@
+"""What a word in the search box finds: by index, or not at all."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+
+from jobs import registry
+from jobs.models import FailedJob, Job
+
+TAG = "tag:"
+
+
+def jobs(rows: QuerySet[Job], text: str) -> QuerySet[Job]:
+    """Jobs with this id; else of the definitions whose name holds the text; else with this tag."""
+    text = text.strip()
+    if not text:
+        return rows
+    if text.startswith(TAG):
+        return rows.filter(tags__name=text.removeprefix(TAG).strip())
+    found = as_uuid(text)
+    if found is not None:
+        return rows.filter(pk=found)
+    definitions = _definitions(text)
+    if definitions:
+        return rows.filter(definition__in=definitions)
+    if Job.objects.filter(definition=text).exists():
+        return rows.filter(definition=text)
+    return rows.filter(tags__name=text)
+
+
+def failed_jobs(rows: QuerySet[FailedJob], text: str) -> QuerySet[FailedJob]:
+    """Failed jobs with this id, or of a job with it; else of the definitions whose name holds the
+    text; else of this exception class."""
+    text = text.strip()
+    if not text:
+        return rows
+    found = as_uuid(text)
+    if found is not None:
+        return rows.filter(Q(pk=found) | Q(job_id=found))
+    definitions = _definitions(text)
+    if definitions:
+        return rows.filter(definition__in=definitions)
+    if FailedJob.objects.filter(definition=text).exists():
+        return rows.filter(definition=text)
+    return rows.filter(exception_class=text)
+
+
+def as_uuid(text: str) -> UUID | None:
+    """The id that a text is, or None."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def _definitions(text: str) -> list[str]:
+    return [name for name in registry.names() if text.lower() in name.lower()]
