@@ -9,10 +9,12 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from conversations.archiving import storage
 from conversations.archiving.document import decode, digest, encode
+from conversations.archiving.restore import restore_conversation
 from conversations.batches import id_batches
 from conversations.costs import cost_messages
 from conversations.exceptions import ArchiveError
@@ -26,11 +28,13 @@ BATCH = 200
 
 @dataclass(slots=True, kw_only=True)
 class CleanupReport:
-    """What a cleanup did. `kept` names the conversations that it could not vouch for."""
+    """What a cleanup did. `reopened` had got new messages in the archive; `kept` names the
+    conversations that it could not vouch for."""
 
     archived: int = 0
     messages: int = 0
     deleted: int = 0
+    reopened: int = 0
     kept: list[dict[str, Any]] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
@@ -89,8 +93,8 @@ def clean_up(retention: timedelta) -> CleanupReport:
 
     The second term is counted from the archiving. Before an archived conversation's row is
     deleted its file is read and compared once more; the file itself stays, and can still be
-    restored from. One conversation that fails stops no other. Raises `ArchiveError` at the end
-    if any did.
+    restored from. One that got messages since is restored instead. One conversation that fails
+    stops no other; raises `ArchiveError` at the end if any did.
     """
     if retention <= timedelta(0):
         raise ValueError(f"retention_days: must be more than 0, not {retention.days}")
@@ -129,17 +133,23 @@ def _archive_one(conversation_id: int, report: CleanupReport) -> None:
 
 def _delete_archived(ids: list[int], report: CleanupReport) -> None:
     vouched = []
-    for row in Conversation.objects.filter(pk__in=ids):
+    rows = Conversation.objects.filter(pk__in=ids)
+    for row in rows.annotate(is_in_use=Exists(Message.objects.filter(conversation=OuterRef("pk")))):
         try:
+            if row.is_in_use:
+                # Somebody wrote to it without looking: those messages are in no archive.
+                restore_conversation(row.pk)
+                report.reopened += 1
+                continue
             if digest(storage.read(row.archive_path)) != row.archive_sha256:
                 raise ArchiveError(f"{row.archive_path} is not the file that was archived")
             vouched.append(row.pk)
         except ArchiveError as error:
             _keep(row.pk, error, report)
     with transaction.atomic():
-        # Restored in the meantime, it is in use again.
-        gone = Conversation.objects.archived().filter(pk__in=vouched).select_for_update()
-        pks = list(gone.values_list("pk", flat=True))
+        # Restored, or written to, in the meantime, it is in use again.
+        gone = Conversation.objects.archived().filter(pk__in=vouched, messages=None)
+        pks = list(gone.select_for_update(of=("self",)).values_list("pk", flat=True))
         Conversation.objects.filter(pk__in=pks).delete()
     report.deleted += len(pks)
 
