@@ -15,8 +15,8 @@ from jobs import queue_names
 from jobs.audit import Actor, Operation
 from jobs.conf import settings as conf
 from jobs.events import emit, job_cancelled
-from jobs.identifiers import uuid7
 from jobs.keyset import PAGE, pages
+from jobs.ledger import ledger
 from jobs.models import WAITING_STATES, Job, JobState
 from jobs.models.job import JobQuerySet
 
@@ -70,14 +70,16 @@ def clear_queue(name: str, actor: Actor, reason: str = "") -> CancelReport:
 
 def _waiting_pages(queue: str) -> Iterator[list[UUID]]:
     """Ids of the waiting jobs of a queue, as long as there are any, in the order of an index."""
-    newest = uuid7()
+    begun = ledger().now()
     orders = {
         JobState.READY: ("claim_rank", "pk"),
         JobState.SCHEDULED: ("due_at",),
         JobState.BLOCKED: ("follows_id",),
     }
     for state, order in orders.items():
-        rows = Job.objects.using(conf.DATABASE).filter(state=state, queue=queue, pk__lte=newest)
+        rows = Job.objects.using(conf.DATABASE).filter(
+            state=state, queue=queue, enqueued_at__lte=begun
+        )
         ids = rows.order_by(*order).values_list("pk", flat=True)[:PAGE]
         while page := sorted(ids.all()):
             yield page

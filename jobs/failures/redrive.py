@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Case, UUIDField, Value, When
+from django.db.models import OuterRef, Subquery
 from django.db.models.functions import Now
 
 from jobs import dispatch
@@ -16,7 +16,7 @@ from jobs.audit import Actor, Operation
 from jobs.conf import settings as conf
 from jobs.exceptions import JobsError
 from jobs.keyset import pages
-from jobs.models import FailedJob
+from jobs.models import FailedJob, Job
 from jobs.models.failure import FailedJobQuerySet
 
 JOB_IDS = 1000
@@ -68,7 +68,7 @@ def _retry_page(page: Sequence[UUID], report: RedriveReport, operation: Operatio
     rows = FailedJob.objects.using(conf.DATABASE).filter(pk__in=page).unretried()
     new_jobs: dict[UUID, dispatch.NewJob] = {}
     # A row that another operator holds is being retried by them.
-    for failed in rows.order_by("pk").select_for_update(skip_locked=True):
+    for failed in rows.defer("traceback").order_by("pk").select_for_update(skip_locked=True):
         try:
             new_jobs[failed.pk] = dispatch.new_job_from(
                 failed.definition,
@@ -90,9 +90,10 @@ def _retry_page(page: Sequence[UUID], report: RedriveReport, operation: Operatio
 
 
 def _mark(rows: FailedJobQuerySet, new_jobs: dict[UUID, dispatch.NewJob]) -> None:
-    links = (When(pk=pk, then=Value(new_job.id)) for pk, new_job in new_jobs.items())
+    ids = [new_job.id for new_job in new_jobs.values()]
+    made = Job.objects.using(conf.DATABASE).filter(pk__in=ids, retry_of_id=OuterRef("job_id"))
     marked = rows.filter(pk__in=list(new_jobs)).update(
-        retried_at=Now(), retried_as=Case(*links, output_field=UUIDField())
+        retried_at=Now(), retried_as=Subquery(made.values("pk")[:1])
     )
     if marked != len(new_jobs):
         # Without row locks, as on a SQLite in deferred mode, someone may have been faster.

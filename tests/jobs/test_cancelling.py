@@ -191,8 +191,9 @@ def test_a_job_that_is_being_claimed_is_asked_to_stop_once_it_runs() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_two_operators_who_cancel_the_same_chains_do_not_block_each_other() -> None:
-    heads = [JobFactory() for _ in range(40)]
-    links = [JobFactory(state=JobState.BLOCKED, follows=head) for head in reversed(heads)]
+    first = [JobFactory() for _ in range(150)]
+    second = [JobFactory(state=JobState.BLOCKED, follows=job) for job in first]
+    third = [JobFactory(state=JobState.BLOCKED, follows=job) for job in second]
     start = threading.Barrier(2)
     reports: list[int] = []
 
@@ -203,13 +204,14 @@ def test_two_operators_who_cancel_the_same_chains_do_not_block_each_other() -> N
         finally:
             connection.close()
 
-    one = [job.pk for job in [*heads, *links[:20]]]
-    other = [job.pk for job in [*links, *heads[20:]]]
+    # Who follows the first link comes to what the other holds, and the other way round.
+    one = [job.pk for job in [*first, *third]]
+    other = [job.pk for job in second]
     operators = [threading.Thread(target=operate, args=(ids,)) for ids in (one, other)]
     for operator in operators:
         operator.start()
     for operator in operators:
         operator.join(timeout=60)
 
-    assert sum(reports) == 80
+    assert sum(reports) == 450
     assert set(Job.objects.values_list("state", flat=True)) == {"cancelled"}
