@@ -5,6 +5,11 @@ from __future__ import annotations
 from django.apps import AppConfig
 from django.utils.module_loading import autodiscover_modules
 
+from jobs.cluster.naming import take_cluster_name
+
+# Here, as django-q2 reads the variable when its own app is imported, after this one.
+take_cluster_name()
+
 
 class JobsConfig(AppConfig):
     name = "jobs"

@@ -53,6 +53,7 @@ class Duties:
         self._pulse = pulse
         self._confirm = confirm
         self._idle = idle
+        self._vanished: set[int] = set()
 
     def of_time(self) -> list[Tick]:
         """What must happen on time."""
@@ -130,7 +131,12 @@ class Duties:
         sweeps.rescue_ended_clusters(ledger)
 
     def _vanished_workers(self, ledger: Ledger) -> None:
-        sweeps.rescue_vanished_workers(ledger, self._identity)
+        """Rescue from workers that were gone at the last look already: the sentinel, which knows
+        how they died, has had its time to say so."""
+        gone = sweeps.vanished_workers(self._identity)
+        if overdue := gone & self._vanished:
+            sweeps.rescue_workers(ledger, list(overdue), sweeps.PROCESS_GONE)
+        self._vanished = gone
 
     def _orphans(self, ledger: Ledger) -> None:
         if self.leadership.is_ours:

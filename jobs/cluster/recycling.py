@@ -16,19 +16,20 @@ class ServiceLife:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._born = time.monotonic()
-        self._jobs = 0
+        self.jobs = 0
+        """How many jobs were run."""
 
     def count_job(self) -> None:
-        self._jobs += 1
+        self.jobs += 1
 
     def is_over(self) -> str:
         """Why this worker should be replaced, in words; empty while it should not."""
         pool = self._pool
-        if pool.max_jobs is not None and self._jobs >= pool.max_jobs:
-            return f"recycled after {self._jobs} jobs"
+        if pool.max_jobs is not None and self.jobs >= pool.max_jobs:
+            return f"recycled after {self.jobs} jobs"
         if self.seconds_left() <= 0:
             return f"recycled after {time.monotonic() - self._born:.0f} s"
-        if pool.memory is not None and self._jobs:
+        if pool.memory is not None and self.jobs:
             used = resident_bytes() // MEGABYTE
             if used > pool.memory:
                 return f"recycled at {used} MB"

@@ -90,16 +90,12 @@ def _rescue_living(ledger: Ledger, detail: str, **which: Any) -> int:
     return rescued
 
 
-def rescue_vanished_workers(ledger: Ledger, identity: Identity) -> int:
-    """Rescue the jobs of workers of this cluster whose process is gone, though nobody said so.
-
-    The sentinel tells of every death; this is for a death that was lost together with it.
-    """
+def vanished_workers(identity: Identity) -> set[int]:
+    """The workers of this cluster whose process is gone, though their end is not noted."""
     rows = Worker.objects.using(conf.DATABASE).filter(
         cluster_id=identity.id, stopped_at__isnull=True
     )
-    gone = [pk for pk, pid in rows.values_list("pk", "pid") if not exists(pid)]
-    return rescue_workers(ledger, gone, PROCESS_GONE) if gone else 0
+    return {pk for pk, pid in rows.values_list("pk", "pid") if not exists(pid)}
 
 
 def rescue_orphans(ledger: Ledger) -> int:

@@ -6,6 +6,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from enum import Enum, auto
 from typing import Any
 
 from django.db import DatabaseError
@@ -32,6 +33,16 @@ CLAIM_SIZE = 1
 STOPPED = "stopped on request"
 PATIENCE = 2.0
 """Seconds for which a leaving worker waits for the database, once all its work is delivered."""
+
+
+class Mode(Enum):
+    """How long a worker works."""
+
+    FOR_EVER = auto()
+    ONE_JOB = auto()
+    UNTIL_EMPTY = auto()
+    """Until nothing is ready that this worker can run."""
+
 
 logger = logging.getLogger("jobs.cluster")
 
@@ -76,22 +87,31 @@ class Worker:
     def is_stopping(self) -> bool:
         return self._stopping
 
-    def run(self) -> str:
+    def run(self, mode: Mode = Mode.FOR_EVER) -> str:
         """Register, work until it is time to leave, and return why that was."""
         self._wake.arm()
         self._register()
         try:
-            while not (reason := self._reason_to_leave()):
-                if not self.work_once():
-                    self._idle.wait(self._life.seconds_left())
-                else:
-                    self._idle.had_work()
+            reason = self._work(mode)
             self._leave(reason)
         finally:
             self._session.close()
         return reason
 
-    def work_once(self) -> int:
+    def _work(self, mode: Mode) -> str:
+        while not (reason := self._reason_to_leave()):
+            claimed = self._work_once()
+            if mode is Mode.ONE_JOB and self._life.jobs:
+                return "one job was run"
+            if mode is not Mode.FOR_EVER and not claimed:
+                return "nothing left to do"
+            if claimed:
+                self._idle.had_work()
+            else:
+                self._idle.wait(self._life.seconds_left())
+        return reason
+
+    def _work_once(self) -> int:
         """Claim, run and report once; return how many jobs were claimed."""
         self._held.extend(self._claim())
         claimed = len(self._held)
@@ -106,19 +126,6 @@ class Worker:
         self._give_back(self._held)
         self._held.clear()
         return claimed
-
-    def run_until_empty(self) -> None:
-        """Work until nothing is ready that this worker could run, or it is told to stop."""
-        self._wake.arm()
-        self._register()
-        try:
-            while not self._stopping:
-                self._session.call(lambda ledger: ledger.promote(), give_up=lambda: self._stopping)
-                if not self.work_once():
-                    break
-            self._leave("nothing left to do" if not self._stopping else STOPPED)
-        finally:
-            self._session.close()
 
     def _reason_to_leave(self) -> str:
         return STOPPED if self._stopping else self._life.is_over()

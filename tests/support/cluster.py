@@ -9,17 +9,23 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import environ
 import psutil
+from django.core.cache.backends.filebased import FileBasedCache
 from django.db import connections
 from django.test import override_settings
+from django_q.brokers import Broker
+from django_q.conf import Conf
+from django_q.status import Stat
 
 from jobs.models import Attempt, Cluster, Job, Worker
 from tests.support.processes import ManageProcess, run_manage, site_environment
 from tests.support.waiting import wait_until
 
 ALIAS = "site"
+SECRET = "the processes of one test read what the others have signed"
 ENGINES = {"sqlite": "django.db.backends.sqlite3", "postgres": "django.db.backends.postgresql"}
 
 
@@ -43,7 +49,7 @@ class ClusterProcess(ManageProcess):
         rows = Worker.objects.using(ALIAS).filter(
             cluster__pid=self.pid, cluster__status="running", stopped_at__isnull=True
         )
-        return [worker for worker in rows.order_by("pk") if psutil.pid_exists(worker.pid)]
+        return [worker for worker in rows.order_by("pk") if lives(worker.pid)]
 
     def wait_until_running(self, workers: int = 1, timeout: float = 30) -> None:
         def runs() -> bool:
@@ -63,6 +69,14 @@ class ClusterProcess(ManageProcess):
         self.process.wait(10)
 
 
+def lives(pid: int) -> bool:
+    """Whether there is a process of this id that has not ended."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 class Worksite:
     """The worksite on one database: starts its commands, enqueues jobs, and tells what became of
     them. Django's own connection of the test process to that database is the alias `site`."""
@@ -78,6 +92,8 @@ class Worksite:
             self.database_url,
             DJANGO_SETTINGS_MODULE="tests.support.worksite.settings",
             WORKSITE_DIARY=str(self.diary),
+            WORKSITE_CACHE=str(self.folder / "cache"),
+            WORKSITE_SECRET=SECRET,
             WORKSITE_POOL=json.dumps({"processes": 1, **(pool or {})}),
             WORKSITE_JOBS=json.dumps(jobs),
         )
@@ -137,6 +153,13 @@ class Worksite:
             lambda: not unfinished.exists(), timeout=timeout, interval=0.1, message=self.report
         )
 
+    def stats(self) -> list[Any]:
+        """What django-q2 knows of the clusters that run."""
+        broker = Broker()
+        broker.cache = FileBasedCache(str(self.folder / "cache"), {})
+        with patch.object(Conf, "SECRET_KEY", SECRET):
+            return list(Stat.get_all(broker))
+
     def report(self) -> str:
         return f"{dict(self.states())}\n" + "\n".join(one.output()[-4000:] for one in self.clusters)
 
@@ -146,9 +169,7 @@ class Worksite:
 
 
 @contextmanager
-def worksite(
-    database_url: str, folder: Path, unblock: Callable[[], Any]
-) -> Iterator[Worksite]:
+def worksite(database_url: str, folder: Path, unblock: Callable[[], Any]) -> Iterator[Worksite]:
     """The worksite on this database, with the test process connected to it as alias `site`."""
     parsed = environ.Env.db_url_config(database_url)
     engine = ENGINES[database_url.partition(":")[0]]

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import sys
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from jobs.cluster.naming import POOL_VARIABLE, VARIABLE
 from jobs.conf import Pool
 from jobs.conf import settings as conf
 from jobs.exceptions import JobsConfigurationError
+from jobs.management.pools import pool_of
 
 
 class Command(BaseCommand):
@@ -46,16 +47,11 @@ class Command(BaseCommand):
 
 
 def _pools(name: str | None) -> list[Pool]:
-    chosen = name or os.environ.get("JOBS_POOL")
-    if not chosen:
-        return list(conf.POOLS.values())
-    if chosen not in conf.POOLS:
-        near = difflib.get_close_matches(chosen, conf.POOLS, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise CommandError(
-            f"--name: {chosen!r}: must be one of {', '.join(conf.POOLS)} (JOBS_POOLS){hint}"
-        )
-    return [conf.POOLS[chosen]]
+    """The pool that is named, on the command line or by django-q2's variable; else all."""
+    chosen = name or os.environ.get(POOL_VARIABLE)
+    if not chosen and os.environ.get(VARIABLE) in conf.POOLS:
+        chosen = os.environ[VARIABLE]
+    return [pool_of(chosen)] if chosen else list(conf.POOLS.values())
 
 
 def _start_anew() -> None:

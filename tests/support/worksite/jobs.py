@@ -59,6 +59,17 @@ def sleep(seconds: float, word: str = "slept") -> str:
     return word
 
 
+@job(max_crashes=100)
+def hold(word: str = "held") -> int:
+    """Take a minute at the first attempt, and no time at another."""
+    running = current_job()
+    assert running is not None
+    note(word)
+    if running.attempt == 1:
+        time.sleep(60)
+    return running.attempt
+
+
 @job(max_attempts=3, backoff=0.2)
 def fail_twice(word: str) -> int:
     """Succeed at the third attempt."""
@@ -72,9 +83,12 @@ def fail_twice(word: str) -> int:
 
 @job(timeout=0.3)
 def hang_in_c(word: str = "hung") -> None:
-    """Sleep in C while holding the interpreter's lock: no signal handler of Python can run."""
+    """Wait for ever in C while holding the interpreter's lock: no signal handler can run."""
     note(word)
-    ctypes.PyDLL(None).sleep(60)
+    libc, mutex = ctypes.PyDLL(None), ctypes.create_string_buffer(256)
+    libc.pthread_mutex_init(mutex, None)
+    libc.pthread_mutex_lock(mutex)
+    libc.pthread_mutex_lock(mutex)
 
 
 @job(timeout=0.3)

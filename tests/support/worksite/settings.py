@@ -9,7 +9,7 @@ import json
 import os
 
 from tests.support.settings import *  # noqa: F403
-from tests.support.settings import INSTALLED_APPS, JOBS_POOLS
+from tests.support.settings import CACHES, INSTALLED_APPS, JOBS_POOLS, SECRET_KEY
 
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.support.worksite"]
 JOBS_POOLS = {
@@ -20,9 +20,16 @@ JOBS_POOLS = {
         **json.loads(os.environ.get("WORKSITE_POOL", "{}")),
     }
 }
+# Shared by the processes of one test.
+SECRET_KEY = os.environ.get("WORKSITE_SECRET", SECRET_KEY)
+if "WORKSITE_CACHE" in os.environ:
+    CACHES["default"]["LOCATION"] = os.environ["WORKSITE_CACHE"]
 JOBS_HEARTBEAT = 0.5
 JOBS_LEADER_TTL = 1.5
 JOBS_HARD_TIMEOUT_GRACE = 0.5
 globals().update(
-    {f"JOBS_{name}": value for name, value in json.loads(os.environ.get("WORKSITE_JOBS", "{}")).items()}
+    {
+        f"JOBS_{name}": value
+        for name, value in json.loads(os.environ.get("WORKSITE_JOBS", "{}")).items()
+    }
 )
