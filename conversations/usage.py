@@ -61,7 +61,7 @@ def reported_usage(endpoint: Endpoint, response: Mapping[str, Any]) -> dict[str,
     """The usage of `response` as the provider wrote it, or None where there is none."""
     key = "usageMetadata" if endpoint is Endpoint.GENERATE_CONTENT else "usage"
     usage = response.get(key)
-    return usage if isinstance(usage, dict) else None
+    return usage if isinstance(usage, dict) and usage else None
 
 
 def extract_usage(*, provider: str, endpoint: Endpoint, response: Mapping[str, Any]) -> TokenUsage:
