@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.contrib import admin
 from django.db import transaction
@@ -118,7 +118,7 @@ class UsageAnalyticsAdmin(OperationsMixin, UsageTotalsAdmin):
     list_filter = ("period", "incomplete")
     fields = ("period", "date", "unique_users", *UsageTotalsAdmin.numbers)
     operations = (GENERATE,)
-    actions: ClassVar[list[Any]] = [action_of(GENERATE)]
+    actions = [action_of(GENERATE)]
 
     def has_generate_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("analytics.generate_analytics")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -83,7 +83,7 @@ class ConversationAdmin(OperationsMixin, BigTableAdmin):
         "messages_shown",
     )
     operations = (RECALCULATE, ARCHIVE, RESTORE)
-    actions: ClassVar[list[Any]] = [action_of(operation) for operation in operations]
+    actions = [action_of(operation) for operation in operations]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -53,8 +53,8 @@ def _conversation(archived: ArchivedConversation) -> Conversation:
     found = Conversation.objects.select_for_update().filter(pk=restored.pk).first()
     if found is None:
         _refuse_imported_again(restored)
-        users = get_user_model()._default_manager.filter(pk=restored.user_id)
-        if restored.user_id and not users.exists():
+        users = get_user_model()._default_manager
+        if restored.user_id and not users.filter(pk=restored.user_id).exists():
             restored.user_id = None
     elif not found.is_archived:
         raise ArchiveError(f"conversation: {found.pk} is in the database and not archived")

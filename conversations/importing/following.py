@@ -14,9 +14,11 @@ from conversations.batches import batched
 from conversations.costs import CostReport, cost_messages
 from conversations.importing.chunks import Chunk
 from conversations.importing.storing import import_chunk
+from jobs.conf import settings
 from jobs.models import FailedJob, Job, JobState
 
 POLL_EVERY = timedelta(milliseconds=200)
+IDLE_AFTER = timedelta(seconds=10)
 _FINISHED = (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
 
 
@@ -56,6 +58,9 @@ class ImportSummary:
 Tell = Callable[[int], None]
 """Called with the number of lines that are through."""
 
+Warn = Callable[[], None]
+"""Called once, when no job has ended for 10 seconds."""
+
 
 def import_here(chunks: Iterable[Chunk], user_id: int | None, tell: Tell) -> ImportSummary:
     """Import and cost in this process, chunk by chunk."""
@@ -71,13 +76,13 @@ def import_here(chunks: Iterable[Chunk], user_id: int | None, tell: Tell) -> Imp
     return summary
 
 
-def follow_import(chunks: dict[UUID, Chunk], tell: Tell) -> ImportSummary:
+def follow_import(chunks: dict[UUID, Chunk], tell: Tell, warn: Warn) -> ImportSummary:
     """Wait until the jobs that import `chunks`, and the costing jobs that they enqueue, have
     ended, however that takes; return what they did."""
     summary = ImportSummary()
     costing: list[UUID] = []
     done = 0
-    for job in _as_they_finish(chunks):
+    for job in _as_they_finish(chunks, warn):
         chunk = chunks[job["id"]]
         if job["state"] == JobState.SUCCEEDED:
             summary.add_chunk(chunk, job["result"])
@@ -92,7 +97,7 @@ def follow_import(chunks: dict[UUID, Chunk], tell: Tell) -> ImportSummary:
     order = {str(job_id): position for position, job_id in enumerate(chunks)}
     summary.failed.sort(key=lambda failure: order[failure["job"]])
     summary.refused.sort(key=lambda refusal: (refusal["file"], refusal["line"]))
-    for job in _as_they_finish(costing):
+    for job in _as_they_finish(costing, warn):
         if job["state"] == JobState.SUCCEEDED:
             summary.add_costs(job["result"])
         else:
@@ -100,20 +105,29 @@ def follow_import(chunks: dict[UUID, Chunk], tell: Tell) -> ImportSummary:
     return summary
 
 
-def _as_they_finish(ids: Iterable[UUID]) -> Iterator[dict[str, Any]]:
+def _as_they_finish(ids: Iterable[UUID], warn: Warn) -> Iterator[dict[str, Any]]:
     waiting = set(ids)
+    # Where jobs run in the caller, those that would be retried have nobody to do it.
+    is_final = settings.TRANSPORT == "sync"
+    warn_at: float | None = time.monotonic() + IDLE_AFTER.total_seconds()
     while waiting:
         seen: set[UUID] = set()
+        before = len(waiting)
         for some in batched(sorted(waiting), 1000):
             rows = Job.objects.filter(pk__in=some).values("id", "state", "result")
             for job in rows:
                 seen.add(job["id"])
-                if job["state"] in _FINISHED:
+                if is_final or job["state"] in _FINISHED:
                     waiting.discard(job["id"])
-                    yield job
+                    yield dict(job)
         for gone in waiting - seen:
             waiting.discard(gone)
             yield {"id": gone, "state": "removed from the ledger", "result": None}
+        if len(waiting) < before:
+            warn_at = None
+        elif warn_at is not None and time.monotonic() > warn_at:
+            warn_at = None
+            warn()
         if waiting:
             time.sleep(POLL_EVERY.total_seconds())
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from django.core.management import CommandError, call_command
 
 from conversations.archiving.archive import archive_conversation
 from conversations.exceptions import ImportSourceChanged
+from conversations.importing import following
 from conversations.importing.chunks import chunks_of, read_chunk
 from conversations.importing.storing import import_chunk
 from conversations.models import AIModel, Conversation, CostStatus, Message
@@ -141,6 +143,29 @@ def test_a_chunk_that_fails_is_reported_with_its_lines(
         "log.jsonl, lines 3 to 3",
     ]
     assert "the disk is gone" in summary["failed"][0]["reason"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_waits_for_workers_that_are_not_there_is_told(
+    tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = write_log(tmp_path / "log.jsonl", chat_record())
+    told: list[str] = []
+
+    def stop() -> None:
+        told.append("warned")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(following, "IDLE_AFTER", timedelta(0))
+    monkeypatch.setattr(
+        "conversations.management.commands.import_provider_calls.live_clusters", stop
+    )
+
+    with pytest.raises(CommandError, match="1 jobs go on in the background"):
+        call_command("import_provider_calls", log)
+
+    assert told == ["warned"]
+    assert Job.objects.get().state == "ready"
 
 
 def test_a_log_that_changes_after_it_was_planned_is_not_read(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from django.core.management.base import BaseCommand, CommandError
 from conversations.importing.chunks import LINES_IN_A_CHUNK, Chunk, chunks_of
 from conversations.importing.following import ImportSummary, follow_import, import_here
 from conversations.jobs import import_calls_chunk
+from jobs.monitoring.workers import live_clusters
 
 _BAR = 30
 
@@ -74,12 +75,19 @@ class Command(BaseCommand):
         calls = [{"chunk": chunk.as_json(), "user_id": user_id} for chunk in chunks]
         ids: list[UUID] = import_calls_chunk.enqueue_many(calls)
         try:
-            return follow_import(dict(zip(ids, chunks, strict=True)), self._tell)
+            return follow_import(dict(zip(ids, chunks, strict=True)), self._tell, self._warn)
         except KeyboardInterrupt:
             raise CommandError(
                 f"Stopped watching. {len(ids)} jobs go on in the background; the same command"
                 " later imports nothing twice."
             ) from None
+
+    def _warn(self) -> None:
+        if not live_clusters():
+            self.stderr.write(
+                "No cluster is running, so the jobs wait. Start one with `manage.py qcluster`, or"
+                " stop this and import with --sync."
+            )
 
     def _tell(self, done: int) -> None:
         if not sys.stderr.isatty():
