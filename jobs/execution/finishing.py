@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from uuid import UUID
 
 from django.dispatch import Signal
 
@@ -17,24 +16,17 @@ from jobs.models.states import AttemptOutcome, JobState
 logger = logging.getLogger("jobs.execution")
 
 
-def finish(book: Ledger, outcomes: Sequence[Outcome]) -> set[UUID]:
-    """Write how attempts ended, then send the events of those that were accepted; return their ids.
+def finish(book: Ledger, outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Write how attempts ended, then send the events of those that were accepted; return these.
 
     What is not accepted came from a late finisher: the job was rescued meanwhile, and another
     attempt decides. Its outcome is logged and dropped.
     """
     accepted = book.complete(outcomes)
+    if len(accepted) < len(outcomes):
+        _report_late(outcomes, accepted)
     woken = set()
-    for outcome in outcomes:
-        if outcome.job.id not in accepted:
-            logger.warning(
-                "attempt %s of %s %s ended (%s) after the job was taken from it",
-                outcome.job.attempts,
-                outcome.job.definition,
-                outcome.job.id,
-                outcome.outcome,
-            )
-            continue
+    for outcome in accepted:
         if outcome.outcome != AttemptOutcome.SUCCEEDED or events.job_succeeded.receivers:
             _tell(outcome)
         framework_events.finished(outcome)
@@ -43,6 +35,19 @@ def finish(book: Ledger, outcomes: Sequence[Outcome]) -> set[UUID]:
     if woken:
         transports.current().wake(woken)
     return accepted
+
+
+def _report_late(outcomes: Sequence[Outcome], accepted: Sequence[Outcome]) -> None:
+    written = {id(outcome) for outcome in accepted}
+    for outcome in outcomes:
+        if id(outcome) not in written:
+            logger.warning(
+                "attempt %s of %s %s ended (%s) after the job was taken from it",
+                outcome.job.attempts,
+                outcome.job.definition,
+                outcome.job.id,
+                outcome.outcome,
+            )
 
 
 def _tell(outcome: Outcome) -> None:

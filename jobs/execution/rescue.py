@@ -49,7 +49,7 @@ def rescue(
     now = book.now()
     outcomes = [_outcome(job, now, detail, timed_out, interrupted) for job in held]
     accepted = finishing.finish(book, outcomes)
-    states = [outcome.state for outcome in outcomes if outcome.job.id in accepted]
+    states = [outcome.state for outcome in accepted]
     return RescueReport(
         requeued=sum(state in (JobState.READY, JobState.SCHEDULED) for state in states),
         failed=states.count(JobState.FAILED),

@@ -54,10 +54,10 @@ class Ledger(ABC):
         """Take this one job if it is ready."""
 
     @abstractmethod
-    def complete(self, outcomes: Sequence[Outcome]) -> set[UUID]:
-        """Write how attempts ended, and return the ids of the jobs for which it was written.
+    def complete(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
+        """Write how attempts ended, and return those for which it was written.
 
-        An id is missing where the job was rescued or taken over meanwhile: then nothing of the
+        One is missing where the job was rescued or taken over meanwhile: then nothing of the
         late finisher is written. All else happens in the same transaction: attempts, logs, failed
         jobs, the next link of a chain or the cancelling of its rest, and the job that calls
         `on_failure`.

@@ -113,7 +113,7 @@ WITH ended AS (
         exception_class, message, traceback
     FROM finished
 )
-SELECT id FROM finished
+SELECT id, fence FROM finished
 """
 
 _FAIL = """
@@ -234,9 +234,8 @@ class PostgresLedger(SqlLedger):
     def _insert_failures(self, document: str) -> None:
         self._run(_FAIL, [document])
 
-    def _finish(self, outcomes: Sequence[Outcome]) -> set[UUID]:
-        found = self._fetch(_FINISH, [rows.outcome_rows(outcomes, self._moment)])
-        return {row[0] for row in found}
+    def _finish(self, outcomes: Sequence[Outcome]) -> set[tuple[UUID, int]]:
+        return set(self._fetch(_FINISH, [rows.outcome_rows(outcomes, self._moment)]))
 
     def _settle_chains(self, job_ids: Sequence[UUID]) -> None:
         self._run(

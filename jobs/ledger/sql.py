@@ -70,16 +70,21 @@ class SqlLedger(Ledger):
             self._insert_tags(tags)
         return enqueued
 
-    def complete(self, outcomes: Sequence[Outcome]) -> set[UUID]:
+    def complete(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
         if not outcomes:
-            return set()
+            return []
         # Only the update and the attempts: one statement where the database can.
         if all(_is_plain(outcome) for outcome in outcomes):
-            return self._finish(outcomes)
+            return self._accepted(outcomes)
         with self.transaction():
-            accepted = self._finish(outcomes)
-            self._follow([outcome for outcome in outcomes if outcome.job.id in accepted])
+            accepted = self._accepted(outcomes)
+            self._follow(accepted)
         return accepted
+
+    def _accepted(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
+        # By job and fence: one call may hold the ends of two claims of the same job.
+        written = self._finish(outcomes)
+        return [item for item in outcomes if (item.job.id, item.job.fence) in written]
 
     def _follow(self, accepted: Sequence[Outcome]) -> None:
         """What else the ends of these attempts bring about."""
@@ -145,7 +150,8 @@ class SqlLedger(Ledger):
     def _insert_failures(self, document: str) -> None: ...
 
     @abstractmethod
-    def _finish(self, outcomes: Sequence[Outcome]) -> set[UUID]: ...
+    def _finish(self, outcomes: Sequence[Outcome]) -> set[tuple[UUID, int]]:
+        """Write attempts and the state of their jobs; return the job and fence of each written."""
 
     @abstractmethod
     def _settle_chains(self, job_ids: Sequence[UUID]) -> None:

@@ -83,7 +83,7 @@ FROM (
         ELSE json(value -> '$.result') END AS result FROM json_each(%s)
 ) AS ended
 WHERE job.id = ended.job_id AND job.state = 'running' AND job.fence = ended.fence
-RETURNING id
+RETURNING id, fence
 """
 
 _RECORD = f"""
@@ -94,7 +94,8 @@ INSERT INTO jobs_attempt (
 SELECT job.id, job.attempts + ended.refund, ended.fence, job.worker_id, ended.started_at,
     ended.finished_at, ended.outcome, ended.detail, ended.exception_class, ended.message,
     ended.traceback
-FROM (SELECT {_ENDED} FROM json_each(%s)) AS ended JOIN jobs_job AS job ON job.id = ended.job_id
+FROM (SELECT {_ENDED} FROM json_each(%s)) AS ended
+JOIN jobs_job AS job ON job.id = ended.job_id AND job.fence = ended.fence
 WHERE ended.job_id IN (SELECT value FROM json_each(%s))
 """
 
@@ -257,16 +258,16 @@ class SqliteLedger(SqlLedger):
     def _insert_failures(self, document: str) -> None:
         self._run(_FAIL, [document])
 
-    def _finish(self, outcomes: Sequence[Outcome]) -> set[UUID]:
+    def _finish(self, outcomes: Sequence[Outcome]) -> set[tuple[UUID, int]]:
         now = timezone.now()
         given = json.loads(rows.outcome_rows(outcomes, self._moment))
         for row in given:
             row["due_at"] = self._moment(now + dt.timedelta(seconds=row["delay"]))
         document = json.dumps(given)
         with self.transaction():
-            accepted = [row[0] for row in self._fetch(_FINISH, [document])]
-            self._run(_RECORD, [document, json.dumps(accepted)])
-        return {UUID(job_id) for job_id in accepted}
+            accepted = self._fetch(_FINISH, [document])
+            self._run(_RECORD, [document, json.dumps([job_id for job_id, _ in accepted])])
+        return {(UUID(job_id), fence) for job_id, fence in accepted}
 
     def _settle_chains(self, job_ids: Sequence[UUID]) -> None:
         ids = json.dumps([job_id.hex for job_id in job_ids])

@@ -47,6 +47,10 @@ def ended(job: ClaimedJob, state: str = "succeeded", **facts: object) -> Outcome
     return Outcome(**values)  # type: ignore[arg-type]
 
 
+def ids(outcomes: Sequence[Outcome]) -> list[UUID]:
+    return [outcome.job.id for outcome in outcomes]
+
+
 def states(job_ids: Sequence[UUID]) -> list[str]:
     found = dict(Job.objects.values_list("id", "state"))
     return [found[job_id] for job_id in job_ids]
@@ -55,7 +59,7 @@ def states(job_ids: Sequence[UUID]) -> list[str]:
 def test_a_success_is_recorded_with_its_attempt(book: Ledger) -> None:
     insert([new()])
     (claimed,) = claim(book)
-    assert book.complete([ended(claimed, result={"a": [1, None]})]) == {claimed.id}
+    assert ids(book.complete([ended(claimed, result={"a": [1, None]})])) == [claimed.id]
     job, attempt = Job.objects.get(), Attempt.objects.get()
     assert (job.state, job.result, job.attempts) == (JobState.SUCCEEDED, {"a": [1, None]}, 1)
     assert job.finished_at == claimed.started_at + dt.timedelta(seconds=2)
@@ -85,19 +89,33 @@ def test_a_late_finisher_writes_nothing(book: Ledger) -> None:
     (late,) = claim(book)
     rescue.rescue(book, [7], detail="signal 9")
     (current,) = claim(book)
-    assert book.complete([ended(late, result="late")]) == set()
+    assert book.complete([ended(late, result="late")]) == []
     assert Job.objects.get().state == JobState.RUNNING
     assert Attempt.objects.values_list("outcome", flat=True).get() == "lost"
-    assert book.complete([ended(current, result="in time")]) == {current.id}
+    assert ids(book.complete([ended(current, result="in time")])) == [current.id]
     assert Job.objects.get().result == "in time"
 
 
 def test_an_attempt_ends_once(book: Ledger) -> None:
     insert([new()])
     (claimed,) = claim(book)
-    assert book.complete([ended(claimed)]) == {claimed.id}
-    assert book.complete([ended(claimed, "failed")]) == set()
+    assert ids(book.complete([ended(claimed)])) == [claimed.id]
+    assert book.complete([ended(claimed, "failed")]) == []
     assert Attempt.objects.count() == 1
+
+
+def test_of_two_claims_of_one_job_that_end_in_one_call_only_the_newest_counts(
+    book: Ledger,
+) -> None:
+    insert([new()])
+    (old,) = claim(book)
+    book.give_back([old])
+    (newest,) = claim(book)
+    failure = Failure(reason="exception", fingerprint="f")
+    both = [ended(old, "failed", failure=failure), ended(newest, "failed", failure=failure)]
+    assert book.complete(both) == both[1:]
+    assert Attempt.objects.get().fence == newest.fence
+    assert FailedJob.objects.count() == 1
 
 
 def test_a_retry_waits_for_its_time(book: Ledger) -> None:
