@@ -77,15 +77,16 @@ class Command(OperatorCommand):
                 queue.ready,
                 _limit(queue, options),
                 queue.wait,
-                "paused" if queue.paused else "",
+                queue.paused,
                 "OVER" if over[queue.name] else "ok",
             )
             for queue in queues
         ]
+        headings = ("queue", "ready", "limit", "wait", "paused", "state")
         if options["watch"] and self.stdout.isatty():
             # Home, and clear to the end of the screen.
             self.stdout.write("\x1b[H\x1b[J", ending="")
-        self.show(options, data, table(("queue", "ready", "limit", "wait", "", "state"), rows))
+        self.show(options, data, table(headings, rows))
         self.stdout.flush()
         return [text for texts in over.values() for text in texts]
 
