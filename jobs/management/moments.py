@@ -31,7 +31,7 @@ def duration(text: str) -> dt.timedelta:
 
 
 def past(text: str) -> dt.datetime:
-    """A moment before now: a date, with a time or not, or how long ago. ArgumentTypeError if not."""
+    """A past moment: a date, with a time or not, or how long ago. ArgumentTypeError if not."""
     now = timezone.now()
     found = now - duration(text) if _is_duration(text) else _absolute(text)
     if found > now:
@@ -40,7 +40,7 @@ def past(text: str) -> dt.datetime:
 
 
 def future(text: str) -> dt.datetime:
-    """A moment after now: a date, with a time or not, or in how long. ArgumentTypeError if not."""
+    """A coming moment: a date, with a time or not, or in how long. ArgumentTypeError if not."""
     now = timezone.now()
     found = now + duration(text) if _is_duration(text) else _absolute(text)
     if found <= now:
