@@ -54,13 +54,19 @@ class ManageProcess:
     Used as a context manager, which ends it and everything it has started.
     """
 
-    def __init__(self, *arguments: str, environment: dict[str, str]) -> None:
+    def __init__(
+        self,
+        *arguments: str,
+        environment: dict[str, str],
+        python: str = sys.executable,
+        root: Path = ROOT,
+    ) -> None:
         self._output = tempfile.NamedTemporaryFile(prefix="jobsite-")  # noqa: SIM115 - closed by __exit__
         self._seen: dict[int, psutil.Process] = {}
         self.process = subprocess.Popen(
-            [sys.executable, str(ROOT / "manage.py"), *arguments],
+            [python, str(root / "manage.py"), *arguments],
             env=environment,
-            cwd=ROOT,
+            cwd=root,
             stdin=subprocess.DEVNULL,
             stdout=self._output,
             stderr=subprocess.STDOUT,
