@@ -41,6 +41,21 @@ class CostFilter(admin.SimpleListFilter):
         return queryset
 
 
+class PlaceFilter(admin.SimpleListFilter):
+    title = "place"
+    parameter_name = "place"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("database", "Database"), ("archive", "Archive")]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[Conversation]
+    ) -> QuerySet[Conversation]:
+        if self.value() in ("database", "archive"):
+            return queryset.filter(archived_at__isnull=self.value() == "database")
+        return queryset
+
+
 @admin.register(Conversation)
 class ConversationAdmin(OperationsMixin, BigTableAdmin):
     list_display = (
@@ -53,7 +68,7 @@ class ConversationAdmin(OperationsMixin, BigTableAdmin):
     )
     list_filter = (
         CostFilter,
-        ("archived_at", admin.EmptyFieldListFilter),
+        PlaceFilter,
         ("last_message_at", admin.DateFieldListFilter),
     )
     list_select_related = ("user",)

@@ -26,5 +26,6 @@ class BigTableAdmin(admin.ModelAdmin):
 
     paginator = BoundedPaginator
     list_per_page = 50
+    list_max_show_all = 0
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
