@@ -19,7 +19,7 @@ from django.utils.dateparse import parse_datetime
 
 from jobs.admin.operations import Operation, Order
 from jobs.audit import Actor
-from jobs.exceptions import JobsError
+from jobs.exceptions import InvalidOption, JobsError
 
 CONFIRMED = "confirmed"
 SHOWN_AT = "shown_at"
@@ -99,6 +99,14 @@ class OperationsMixin(admin.ModelAdmin):
             for operation in self.operations
             if operation.matching and self.may(request, operation)
         ]
+
+    def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if request.method == "POST":
+            wanted = request.POST.getlist("action")
+            for operation in self.operations:
+                if operation.selected and f"{operation.name}_selected" in wanted:
+                    self.require(request, operation)
+        return super().changelist_view(request, *args, **kwargs)
 
     def response_action(
         self, request: HttpRequest, queryset: QuerySet[Any], *args: Any, **kwargs: Any
@@ -223,11 +231,15 @@ class OperationsMixin(admin.ModelAdmin):
                     data=form.cleaned_data,
                 )
                 result = operation.perform(operation.applicable(rows), order)
-            except JobsError as error:
-                self.message_user(request, str(error), messages.ERROR)
+            except InvalidOption as error:
+                form.add_error(error.field if error.field in form.fields else None, error.rule)
+            except (JobsError, ValidationError) as error:
+                text = "; ".join(getattr(error, "messages", None) or [str(error)])
+                self.message_user(request, text, messages.ERROR)
+                return HttpResponseRedirect(back)
             else:
                 self.message_user(request, result.message, result.level)
-            return HttpResponseRedirect(onward)
+                return HttpResponseRedirect(onward)
         touched = operation.touches(operation.applicable(rows))
         context = {
             **self.admin_site.each_context(request),

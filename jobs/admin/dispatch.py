@@ -34,7 +34,7 @@ class DispatchView(View):
     model_admin: ModelAdmin[Any] | None = None
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if not request.user.has_perm("jobs.dispatch_job"):
+        if not request.user.has_perms(["jobs.view_job", "jobs.dispatch_job"]):
             raise PermissionDenied
         return super().dispatch(request, *args, **kwargs)
 
@@ -114,7 +114,7 @@ class DispatchView(View):
     ) -> tuple[Payload | None, dict[str, Any]]:
         """Arguments, queue and priority of the job to make a copy of, if one is asked for."""
         wanted = as_uuid(request.GET.get("like", ""))
-        if wanted is None or not request.user.has_perm("jobs.view_job"):
+        if wanted is None:
             return None, {}
         job = Job.objects.filter(pk=wanted, definition=definition.path).first()
         if job is None:

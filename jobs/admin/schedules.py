@@ -121,7 +121,7 @@ class JobScheduleAdmin(ListedAdmin):
         context |= {
             "arguments_form": form.arguments_form,
             "unknown_definition": form.unknown_definition,
-            "may_edit": context.get("has_change_permission") or context.get("add"),
+            "may_edit": "definition" in form.fields,
         }
         if schedule is not None:
             runs, trouble = runs_of(schedule)
@@ -150,6 +150,18 @@ class JobScheduleAdmin(ListedAdmin):
         actor = audit.Actor.of_request(request)
         audit.record(actor, "delete schedule", obj.name, before=differences(None, obj)[1])
         super().delete_model(request, obj)
+
+    def get_deleted_objects(
+        self, objs: Any, request: HttpRequest
+    ) -> tuple[list[Any], dict[str, int], set[str], list[str]]:
+        """The schedules alone: their past times can be many, and are not worth reading."""
+        names = [
+            f"{schedule} (declared in code: only schedule_sync would bring it back)"
+            if schedule.declared_as
+            else str(schedule)
+            for schedule in objs
+        ]
+        return names, {str(self.opts.verbose_name_plural): len(names)}, set(), []
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[JobSchedule]) -> None:
         actor = audit.Actor.of_request(request)

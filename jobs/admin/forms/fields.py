@@ -28,9 +28,10 @@ class JSONText(forms.CharField):
     """A value as JSON. Unlike Django's field it tells «nothing» from `null`, and which kind of
     value is asked for."""
 
-    def __init__(self, *, kind: type | None = None, **options: Any) -> None:
+    def __init__(self, *, kind: type | None = None, nullable: bool = False, **options: Any) -> None:
         super().__init__(widget=forms.Textarea(attrs=LARGE), initial=NOT_GIVEN, **options)
         self.kind = kind
+        self.nullable = nullable
 
     def prepare_value(self, value: Any) -> Any:
         """Show a Python value as JSON, and what was typed as it was typed."""
@@ -53,6 +54,8 @@ class JSONText(forms.CharField):
             raise ValidationError(
                 f'This is not JSON: {error}. Text needs quotes: "text".', code="invalid"
             ) from error
+        if found is None and self.nullable:
+            return None
         if self.kind is not None and not isinstance(found, self.kind):
             example = "a list: [1, 2]" if self.kind is list else 'an object: {"name": 1}'
             raise ValidationError(f"This must be {example}.", code="kind")

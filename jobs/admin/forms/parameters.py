@@ -74,6 +74,8 @@ def initial_of(field: forms.Field, value: Any) -> Any:
 def as_json(value: Any) -> Any:
     """What a field gives, as the JSON value that a job gets. A date or time becomes ISO text."""
     match value:
+        case enum.Enum():
+            return value.value
         case dt.datetime() | dt.date() | dt.time():
             return value.isoformat()
         case Decimal() | UUID():
@@ -88,14 +90,14 @@ def _typed(annotation: Any, nullable: bool) -> forms.Field:
     if typing.get_origin(annotation) is Literal:
         return TypedChoice(typing.get_args(annotation), blank=nullable)
     if not isinstance(annotation, type) or typing.get_origin(annotation) is not None:
-        return JSONText(required=True, kind=_container(annotation))
+        return JSONText(kind=_container(annotation), nullable=nullable)
     if issubclass(annotation, enum.Enum):
         return TypedChoice([member.value for member in annotation], blank=nullable)
     if issubclass(annotation, Model):
         return ModelKeyField(annotation)
     made = _SIMPLE.get(annotation)
     if made is None:
-        return JSONText(required=True, kind=_container(annotation))
+        return JSONText(kind=_container(annotation), nullable=nullable)
     return made(nullable)
 
 

@@ -9,6 +9,7 @@ from zoneinfo import available_timezones
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.core.validators import MinValueValidator
 from django.forms.utils import ErrorDict
 
 from jobs import registry
@@ -50,6 +51,9 @@ class JobScheduleForm(forms.ModelForm):
         self._offer("definition", choices(stored))
         self._offer("queue", _queues(self.instance.queue))
         self._offer("timezone", _zones(self.instance.timezone))
+        if "priority" in self.fields:
+            # Told here at the field; the table's own constraint would tell it of the whole form.
+            self.fields["priority"].validators.append(MinValueValidator(-100))
         self.loading = self.is_bound and LOAD in self.data
         self.arguments_form = self._arguments_form()
 

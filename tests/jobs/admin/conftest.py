@@ -12,7 +12,7 @@ BrowserOf = Callable[..., Client]
 
 
 @pytest.fixture
-def browser_of(transactional_db: None) -> BrowserOf:
+def browser_of(db: None) -> BrowserOf:
     """The browser of a staff user who has these permissions of the engine and no others."""
 
     def make(*codenames: str) -> Client:
@@ -28,7 +28,7 @@ def browser_of(transactional_db: None) -> BrowserOf:
 
 
 @pytest.fixture
-def boss(transactional_db: None) -> Client:
+def boss(db: None) -> Client:
     """The browser of a user who may do everything."""
     client = Client()
     client.force_login(User.objects.create_superuser("boss"))

@@ -189,6 +189,7 @@ def test_times_in_lists_have_the_absolute_time_as_title(boss: Client) -> None:
     moment = dt.datetime(2026, 3, 4, 5, 6, 7, tzinfo=dt.UTC)
     FailedJobFactory(failed_at=moment)
 
-    assert 'title="2026-03-04 05:06:07 UTC"' in boss.get(
-        reverse("admin:jobs_failedjob_changelist")
-    ).text
+    assert (
+        'title="2026-03-04 05:06:07 UTC"'
+        in boss.get(reverse("admin:jobs_failedjob_changelist")).text
+    )
