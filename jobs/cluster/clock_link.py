@@ -12,8 +12,11 @@ from jobs.cluster.identity import Identity
 from jobs.cluster.mailbox import Message, Receiver, Sender, channel
 from jobs.cluster.process import ending, kill_group, spawn
 from jobs.cluster.starting import RestartPace
-from jobs.cluster.vigil import Vigil
+from jobs.cluster.vigil import Vigil, patience
 from jobs.cluster.wake import HasFileno, Wake
+
+STEADY = 10.0
+"""A clock that has lived for so many seconds did not die while starting."""
 
 
 class ClockLink:
@@ -32,6 +35,8 @@ class ClockLink:
         self._outbox: Sender
         self._born = 0.0
         self._last_ending = ""
+        self._killed_for = ""
+        self._patience = patience()
 
     def start(self) -> None:
         """Start the clock."""
@@ -39,6 +44,7 @@ class ClockLink:
         self._inbox, their_outbox = channel()
         their_inbox, self._outbox = channel()
         self._born = time.monotonic()
+        self._killed_for = ""
         try:
             self._process = spawn(
                 run_clock,
@@ -62,15 +68,13 @@ class ClockLink:
         """Start another clock if there is none; return how the former one ended, if it did."""
         if self._process is not None:
             code = self._process.exitcode
-            if code is None and self._vigil.silent_for() > Vigil.PATIENCE:
-                kill_group(self.pid)
             if code is None:
+                self._kill_if_hung()
                 return ""
             self._process.close()
             self._process = None
-            self._last_ending = ending(code)
-            lived = time.monotonic() - self._born
-            if lived > Vigil.PATIENCE:
+            self._last_ending = self._killed_for or ending(code)
+            if time.monotonic() - self._born > STEADY:
                 self._pace.succeeded()
             else:
                 self._pace.failed()
@@ -80,6 +84,12 @@ class ClockLink:
         self._outbox.close()
         self.start()
         return self._last_ending
+
+    def _kill_if_hung(self) -> None:
+        silent = self._vigil.silent_for()
+        if silent > self._patience and not self._killed_for:
+            self._killed_for = f"it hung for {silent:.1f} s"
+            kill_group(self.pid)
 
     @property
     def pid(self) -> int:

@@ -124,7 +124,7 @@ def test_nothing_is_lost_when_workers_are_killed_fifty_times_in_a_row(site: Work
     assert min(written[f"again{n}"] for n in range(300)) >= 1
     states = Counter(site.job(job_id).state for job_id in again)
     assert states == {"succeeded": 300}
-    assert set(site.job(job_id).state for job_id in once) <= {"succeeded", "failed"}
+    assert {site.job(job_id).state for job_id in once} <= {"succeeded", "failed"}
     # Each attempt has its record: as many as there were claims.
     fences = sum(site.job(job_id).fence for job_id in (*once, *again))
     assert Attempt.objects.using(ALIAS).count() == fences
