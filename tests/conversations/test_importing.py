@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
+from django.db import connections
 
 from conversations.archiving.archive import archive_conversation
 from conversations.exceptions import ImportSourceChanged
@@ -241,3 +243,28 @@ def test_dated_names_belong_to_the_catalogues_model(store: Store) -> None:
 
     assert set(Message.objects.values_list("model__name", flat=True)) == {"gpt-4o"}
     assert AIModel.objects.get().in_catalogue
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+def test_two_imports_of_one_log_at_once_import_each_call_once(tmp_path: Path) -> None:
+    log = write_log(tmp_path / "log.jsonl", *(chat_record(asked=f"Q{n}") for n in range(60)))
+    barrier = threading.Barrier(4)
+    reports = []
+
+    def work() -> None:
+        try:
+            barrier.wait(10)
+            reports.extend(import_chunk(chunk) for chunk in chunks_of(log, 10))
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+
+    assert sum(report.imported for report in reports) == 60
+    assert sum(report.known for report in reports) == 180
+    assert Message.objects.count() == Conversation.objects.count() == 60
