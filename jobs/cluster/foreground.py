@@ -53,6 +53,7 @@ class Foreground:
         self._worker = Worker(self._identity, pool, self._slot, Wake(), on_outcome=on_outcome)
         self._pulse = Pulse(self._identity)
         self._abandoned = threading.Event()
+        self._told = False
         self._watch = Ticker(
             "watch",
             [
@@ -92,6 +93,9 @@ class Foreground:
 
     def _look(self, book: Ledger) -> None:
         running = self._slot.running()
+        if self._worker.is_stopping and running is not None and not self._told:
+            self._told = True
+            logger.info("stops after the job that runs; once more gives it back")
         if self._abandoned.is_set():
             self._end(book, EXIT_ABANDONED, "stopped by hand", interrupted=True)
         if running is not None and running.deadline and time.monotonic() > running.deadline:

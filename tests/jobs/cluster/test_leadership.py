@@ -1,4 +1,4 @@
-"""One cluster leads, and another takes over when it is gone; a cluster taken for dead starts anew."""
+"""One cluster leads, and another takes over; a cluster taken for dead starts anew."""
 
 from __future__ import annotations
 
