@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from jobs.admin import display, filters
+from jobs.admin import display, filters, periods
 from jobs.admin.readonly import ReadOnlyAdmin
 from jobs.models import AuditEntry
 
@@ -18,7 +18,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     """Every operation, the latest first. Nobody can change or delete an entry here."""
 
     list_display = ("when", "actor_name", "action", "target", "count_shown", "surface", "reason")
-    list_filter = (filters.AuditedAtFilter, filters.ActionFilter)
+    list_filter = (periods.AuditedAtFilter, filters.ActionFilter)
     list_title = "Audit log"
     nothing = "Nothing was done yet. Every operation leaves an entry here."
 

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.contrib.admin.utils import quote, unquote
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
+from jobs.admin.offering import OffersOperations
 from jobs.admin.operations import Operation, Order
 from jobs.audit import Actor
 from jobs.exceptions import InvalidOption, JobsError
@@ -25,14 +26,12 @@ CONFIRMED = "confirmed"
 SHOWN_AT = "shown_at"
 
 
-class OperationsMixin(admin.ModelAdmin):
+class OperationsMixin(OffersOperations):
     """Offers operations on selected rows, on all rows that match, and on a single row.
 
     A GET, and a POST that was not confirmed, shows what would be touched and changes nothing.
     Without the permission there is no button, and each surface answers 403.
     """
-
-    operations: ClassVar[tuple[Operation, ...]] = ()
 
     def get_urls(self) -> list[URLPattern]:
         prefix = f"{self.opts.app_label}_{self.opts.model_name}"
@@ -62,43 +61,6 @@ class OperationsMixin(admin.ModelAdmin):
             if operation.single
         ]
         return [*own, *super().get_urls()]
-
-    def may(self, request: HttpRequest, operation: Operation) -> bool:
-        """Whether the user may see the rows and do this to them."""
-        allowed: Callable[[HttpRequest], bool] = getattr(
-            self, f"has_{operation.permission}_permission"
-        )
-        return self.has_view_permission(request) and allowed(request)
-
-    def require(self, request: HttpRequest, operation: Operation) -> None:
-        """Raise PermissionDenied unless the user may do this."""
-        if not self.may(request, operation):
-            raise PermissionDenied
-
-    def buttons(self, request: HttpRequest, row: Model) -> list[dict[str, Any]]:
-        """The operations on this row that the user has permission for; a refused one says why."""
-        return [
-            {
-                "label": operation.label,
-                "url": self._address(operation.name, quote(row.pk)),
-                "refusal": operation.refusal(row),
-                "destructive": operation.destructive,
-            }
-            for operation in self.operations
-            if operation.single and self.may(request, operation)
-        ]
-
-    def matching_buttons(self, request: HttpRequest, query: str) -> list[dict[str, Any]]:
-        """The operations on all rows that match the list's filter."""
-        return [
-            {
-                "label": f"{operation.label} all that match",
-                "url": self._address(f"{operation.name}_matching") + query,
-                "destructive": operation.destructive,
-            }
-            for operation in self.operations
-            if operation.matching and self.may(request, operation)
-        ]
 
     def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.method == "POST":
@@ -143,7 +105,7 @@ class OperationsMixin(admin.ModelAdmin):
     def matching_view(self, request: HttpRequest, *, operation: Operation) -> HttpResponse:
         """Act on every row that the filter in the query string matches."""
         self.require(request, operation)
-        changelist = self._address("changelist")
+        changelist = self.address("changelist")
         try:
             found = self.get_changelist_instance(request)
         except IncorrectLookupParameters:
@@ -188,12 +150,12 @@ class OperationsMixin(admin.ModelAdmin):
         row = self.get_object(request, unquote(object_id))
         if row is None:
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined,no-any-return]
-        back = self._address("change", quote(row.pk))
+        back = self.address_of(row)
         refusal = operation.refusal(row)
         if refusal:
             self.message_user(request, refusal, messages.WARNING)
             return HttpResponseRedirect(back)
-        onward = back if operation.leaves_row else self._address("changelist")
+        onward = back if operation.leaves_row else self.address("changelist")
         return self._confirm_or_perform(
             request,
             operation,
@@ -254,12 +216,6 @@ class OperationsMixin(admin.ModelAdmin):
             "media": self.media,
         }
         return TemplateResponse(request, "admin/jobs/confirm.html", context)
-
-    def _address(self, name: str, *arguments: str) -> str:
-        return reverse(
-            f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_{name}",
-            args=arguments,
-        )
 
 
 def _filters_in_words(changelist: Any) -> list[tuple[str, str]]:

@@ -145,6 +145,14 @@ def tag_links(tags: Sequence[str], *, limit: int | None = SHOWN_TAGS) -> SafeStr
     return format_html("{} {}", links, f"{more} more") if more else links
 
 
+def titled(address: str, path: str, tags: Sequence[str]) -> SafeString:
+    """The first cell of a row: a link by the short name, and a few tags below it."""
+    shown = format_html('<a href="{}">{}</a>', address, short_name(path))
+    if not tags:
+        return shown
+    return format_html('{}<div class="jobs-tags">{}</div>', shown, tag_links(tags))
+
+
 def progress_bar(progress: Any) -> SafeString | str:
     """What the job said of its progress: a bar where the total is known, and its message."""
     if not isinstance(progress, dict):

@@ -13,10 +13,10 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
 from jobs import registry
-from jobs.admin import actions, display, filters, search
+from jobs.admin import actions, display, filters, periods, search
 from jobs.admin.operations import action_of
 from jobs.admin.readonly import ReadOnlyAdmin
-from jobs.models import FailedJob, Job
+from jobs.models import FailedJob, FailureReason, Job
 
 SIBLINGS = 1_000
 MESSAGE_SHOWN = 200
@@ -26,20 +26,12 @@ MESSAGE_SHOWN = 200
 class FailedJobAdmin(ReadOnlyAdmin):
     """Every failed job that was not forgotten, the latest first."""
 
-    list_display = (
-        "name",
-        "error",
-        "reason_shown",
-        "queue",
-        "attempts_shown",
-        "failed",
-        "retried",
-        "tags_shown",
-    )
+    list_display = ("name", "error", "queue", "attempts_shown", "failed", "retried")
+    list_display_links = None
     list_filter = (
         filters.RetriedFilter,
         filters.QueueFilter,
-        filters.FailedAtFilter,
+        periods.FailedAtFilter,
         filters.DefinitionFilter,
         filters.ExceptionFilter,
         filters.FingerprintFilter,
@@ -77,23 +69,22 @@ class FailedJobAdmin(ReadOnlyAdmin):
     ) -> tuple[QuerySet[FailedJob], bool]:
         return search.failed_jobs(queryset, search_term), False
 
-    @admin.display(description="job")
+    @admin.display(description="job and tags")
     def name(self, failed: FailedJob) -> SafeString:
-        return display.short_name(failed.definition)
+        tags = [str(tag) for tag in failed.tags]
+        return display.titled(self.address_of(failed), failed.definition, tags)
 
     @admin.display(description="error")
     def error(self, failed: FailedJob) -> SafeString:
         message = failed.message.partition("\n")[0]
+        reason: str = failed.get_reason_display()
         return format_html(
-            '<span class="jobs-error" title="{}"><b>{}</b> {}</span>',
+            '<span class="jobs-error" title="{}">{} <b>{}</b> {}</span>',
             failed.message[: 5 * MESSAGE_SHOWN],
+            "" if failed.reason == FailureReason.EXCEPTION else display.badge("failed", reason),
             failed.exception_class.rpartition(".")[2],
             message if len(message) <= MESSAGE_SHOWN else f"{message[:MESSAGE_SHOWN]}…",
         )
-
-    @admin.display(description="reason")
-    def reason_shown(self, failed: FailedJob) -> SafeString:
-        return display.badge("failed", failed.get_reason_display())
 
     @admin.display(description="attempts")
     def attempts_shown(self, failed: FailedJob) -> SafeString:
@@ -112,10 +103,6 @@ class FailedJobAdmin(ReadOnlyAdmin):
             return mark
         address = reverse("admin:jobs_job_change", args=[failed.retried_as_id])
         return format_html('<a href="{}" title="{}">{}</a>', address, failed.retried_as_id, mark)
-
-    @admin.display(description="tags")
-    def tags_shown(self, failed: FailedJob) -> SafeString | str:
-        return display.tag_links([str(tag) for tag in failed.tags])
 
     def detail(self, request: HttpRequest, row: FailedJob) -> dict[str, Any]:
         siblings = FailedJob.objects.filter(fingerprint=row.fingerprint).order_by("-failed_at")

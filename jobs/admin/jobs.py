@@ -14,7 +14,7 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
 from jobs import registry
-from jobs.admin import actions, display, filters, lineage, search
+from jobs.admin import actions, display, filters, lineage, periods, search
 from jobs.admin.dispatch import DispatchView
 from jobs.admin.operations import action_of
 from jobs.admin.readonly import ReadOnlyAdmin
@@ -38,12 +38,12 @@ class JobAdmin(ReadOnlyAdmin):
         "enqueued",
         "wait_shown",
         "run_time_shown",
-        "tags_shown",
     )
+    list_display_links = None
     list_filter = (
         filters.StateFilter,
         filters.QueueFilter,
-        filters.EnqueuedFilter,
+        periods.EnqueuedFilter,
         filters.DefinitionFilter,
         filters.TagFilter,
     )
@@ -93,9 +93,10 @@ class JobAdmin(ReadOnlyAdmin):
         context = {"dispatch_url": self._dispatch_url(request), **(extra_context or {})}
         return super().changelist_view(request, context)
 
-    @admin.display(description="job")
+    @admin.display(description="job and tags")
     def name(self, job: Job) -> SafeString:
-        return display.short_name(job.definition)
+        tags = [tag.name for tag in job.tags.all()]
+        return display.titled(self.address_of(job), job.definition, tags)
 
     @admin.display(description="state")
     def state_shown(self, job: Job) -> SafeString:
@@ -116,10 +117,6 @@ class JobAdmin(ReadOnlyAdmin):
     @admin.display(description="run time")
     def run_time_shown(self, job: Job) -> SafeString:
         return display.number(display.duration(run_time_of(job)))
-
-    @admin.display(description="tags")
-    def tags_shown(self, job: Job) -> SafeString | str:
-        return display.tag_links([tag.name for tag in job.tags.all()])
 
     def detail(self, request: HttpRequest, row: Job) -> dict[str, Any]:
         attempts = list(row.attempt_records.select_related("worker").order_by("fence"))

@@ -36,7 +36,9 @@ def timeline_of(job: Job, attempts: Sequence[Attempt]) -> list[Step]:
     steps = [Step(job.enqueued_at, "dispatched", _how(job))]
     for attempt in attempts:
         steps.append(Step(attempt.started_at, "processing", f"attempt {attempt.number}"))
-        steps.append(Step(attempt.finished_at, _word(attempt), _why(attempt)))
+        if not (attempt.outcome == AttemptOutcome.SUCCEEDED and job.state == JobState.SUCCEEDED):
+            # The end of the job tells it in a better word.
+            steps.append(Step(attempt.finished_at, _word(attempt), _why(attempt)))
     if not attempts and job.started_at and job.is_finished:
         steps.append(Step(job.started_at, "processing", f"attempt {job.attempts}"))
     steps += _now(job)
@@ -57,8 +59,6 @@ def _word(attempt: Attempt) -> str:
 
 
 def _why(attempt: Attempt) -> str:
-    if attempt.outcome == AttemptOutcome.SUCCEEDED:
-        return attempt.detail
     return attempt.detail or attempt.exception_class.rpartition(".")[2]
 
 

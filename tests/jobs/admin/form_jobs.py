@@ -70,6 +70,18 @@ def variadic(first: int, second: int = 2, /, *rest: int, word: str = "w", **name
 
 
 @job
+def prose(source: str, limit: int = 5) -> None:
+    """Told in sentences.
+
+    `source` is where to look;
+    it must exist. `limit` is not at a line's start here.
+    `limit` bounds it.
+
+    `other` is nothing.
+    """
+
+
+@job
 def nothing() -> None:
     """Takes nothing."""
 

@@ -18,8 +18,8 @@ from jobs.definitions import JobDefinition
 from tests.jobs.admin import form_jobs
 
 EVERYTHING = {
-    "count": "3", "ratio": "0.25", "sure": "true", "name": "  Ada \r\n Lovelace", "day": "2026-03-29",
-    "moment": "2026-03-29T02:30:15", "mode": '"slow"', "level": '"three"',
+    "count": "3", "ratio": "0.25", "sure": "true", "name": "  Ada \r\n Lovelace",
+    "day": "2026-03-29", "moment": "2026-03-29T02:30:15", "mode": '"slow"', "level": '"three"',
     "key": "0190a000-0000-7000-8000-000000000000", "price": "1.10", "numbers": "[1, 2]",
     "table": '{"a": null}', "anything": '"text"', "maybe": "", "either": "5",
 }  # fmt: skip
@@ -185,12 +185,14 @@ def test_what_was_typed_for_another_definition_is_kept_or_carried_along() -> Non
     assert list(form.carried) == [("argument-day", "2026-01-01")]
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(st.characters(codec="utf-8", exclude_characters="\x00")),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("abc", max_size=3), inner, max_size=3),
-    max_leaves=8,
-)  # fmt: skip
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\x00\r"))
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | TEXT,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text("abc", max_size=3), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
 
 
 @settings(max_examples=60, deadline=None)
@@ -251,9 +253,20 @@ def test_text_beyond_the_limits_of_json_is_shown_as_json() -> None:
 @pytest.mark.parametrize(
     ("definition", "helps"),
     [
-        (form_jobs.everything, {"count": "How many there are, on two lines.", "ratio": "Between 0 and 1."}),
+        (
+            form_jobs.everything,
+            {"count": "How many there are, on two lines.", "ratio": "Between 0 and 1."},
+        ),
         (form_jobs.defaults, {"count": "The count.", "name": "Whose it is."}),
         (form_jobs.described, {"alpha": "The first letter.", "beta": "The second."}),
+        (
+            form_jobs.prose,
+            {
+                "source": "source is where to look; it must exist. "
+                "`limit` is not at a line's start here.",
+                "limit": "limit bounds it.",
+            },
+        ),
         (form_jobs.nothing, {}),
     ],
 )  # fmt: skip

@@ -53,7 +53,8 @@ def pages_of_evil_rows() -> list[str]:
     Attempt.objects.create(
         job=job, number=1, fence=1, worker=worker, started_at=ago(seconds=3),
         finished_at=ago(seconds=1), outcome=AttemptOutcome.FAILED, detail=EVIL,
-        exception_class=EVIL, message=EVIL, traceback=f'  File "{EVIL}", line 1, in x\n    {EVIL}\n',
+        exception_class=EVIL, message=EVIL,
+        traceback=f'  File "{EVIL}", line 1, in x\n    {EVIL}\n',
     )  # fmt: skip
     ScheduleSlot.objects.create(schedule=schedule, slot_at=job.slot_at, outcome="enqueued", job=job)
     entry = AuditEntry.objects.create(
@@ -86,9 +87,7 @@ def test_no_page_lets_markup_through(boss: Client) -> None:
 
 
 @pytest.mark.parametrize("noun", ["job", "failedjob", "auditentry"])
-@pytest.mark.parametrize(
-    "name", ["q", "tag", "definition", "queue", "state", "exception", "action"]
-)
+@pytest.mark.parametrize("name", ["q", "tag", "queue", "state", "exception", "action"])
 def test_no_filter_or_search_lets_markup_through(boss: Client, noun: str, name: str) -> None:
     page = boss.get(reverse(f"admin:jobs_{noun}_changelist"), {name: EVIL})
 

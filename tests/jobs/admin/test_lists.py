@@ -14,8 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from jobs.admin.filters import uuid7_floor
-from jobs.identifiers import uuid7
+from jobs.identifiers import uuid7, uuid7_floor
 from jobs.models import FailedJob, Job, JobState, JobTag, Queue
 from tests.jobs.factories import FailedJobFactory, JobFactory, ago, many_failed_jobs, many_jobs
 
