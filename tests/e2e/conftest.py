@@ -81,8 +81,10 @@ def site(database_url: str, tmp_path: Path) -> Iterator[Site]:
         yield site
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """A Chromium. Not for the session: its driver's event loop would keep the tests that come
+    after it from using Django's database connections."""
     try:
         program = chromium()
     except ProgramMissing as missing:
