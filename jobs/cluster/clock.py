@@ -39,7 +39,7 @@ logger = logging.getLogger("jobs.cluster")
 
 class Clock:
     """The main thread keeps the pulse and the correspondence with the sentinel. What may be slow
-    has threads of its own: rescue, time, upkeep, announcements."""
+    has threads of its own: rescue, time, schedules, upkeep, announcements."""
 
     def __init__(
         self, identity: Identity, inbox: Receiver, outbox: Sender, vigil: Vigil, *, run_once: bool
@@ -61,6 +61,7 @@ class Clock:
         self._rescue = Ticker("rescue", self._duties.of_rescue())
         self._others = [
             Ticker("time", self._duties.of_time()),
+            Ticker("schedules", self._duties.of_schedules()),
             Ticker("upkeep", self._duties.of_upkeep()),
         ]
         self._announcer = Announcer(identity, os.getpid())

@@ -35,7 +35,7 @@ logger = logging.getLogger("jobs.cluster")
 
 
 class Duties:
-    """The ticks of one cluster's clock, in the three threads that run them."""
+    """The ticks of one cluster's clock, in the threads that run them."""
 
     def __init__(
         self,
@@ -59,13 +59,19 @@ class Duties:
         """What must happen on time."""
         ticks = [
             Tick("leadership", self.leadership.every, self._lead),
-            Tick("schedules", SCHEDULES_EVERY, self._schedules),
-            Tick("django-q2 schedules", SCHEDULES_EVERY, self._django_q2_schedules),
             Tick("promotion", PROMOTE_EVERY, promote),
         ]
         if self._idle is not None:
             ticks.append(Tick("idleness", PROMOTE_EVERY, self._look_for_idleness))
         return ticks
+
+    def of_schedules(self) -> list[Tick]:
+        """What enqueues by the calendar. Apart, so that a schedule which has to wait for a lock
+        holds up neither retries nor the lease of the leader."""
+        return [
+            Tick("schedules", SCHEDULES_EVERY, self._schedules),
+            Tick("django-q2 schedules", SCHEDULES_EVERY, self._django_q2_schedules),
+        ]
 
     def of_rescue(self) -> list[Tick]:
         """What the deaths of others ask for."""

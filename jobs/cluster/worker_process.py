@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 from multiprocessing.process import current_process
 from typing import Any
@@ -24,8 +25,14 @@ def run_worker_process(
     """Settle down as a child of the sentinel, and work until it is time to leave."""
     wake = Wake()
     worker = Worker(identity, pool, slot, wake)
-    handlers: dict[signal.Signals, Any] = {signal.SIGTERM: worker.stop}
-    settle(sentinel, not_ours=not_ours, handlers=handlers)
+    # Handled and not ignored, as what is ignored stays so in the programs that a job starts.
+    handlers: dict[signal.Signals, Any] = {
+        signal.SIGTERM: worker.stop,
+        signal.SIGINT: _ignored,
+        signal.SIGHUP: _ignored,
+    }
+    settle(sentinel, not_ours=not_ours, ignore=(), handlers=handlers)
+    os.register_at_fork(after_in_child=_become_a_child_of_a_job)
     be_a_worker(pool.nice)
     set_title(f"{identity.name} worker of {pool.name}")
     _announce()
@@ -36,6 +43,19 @@ def run_worker_process(
             raise
         reason = STOPPED
     logger.info("worker %s left: %s", worker.id or "without a row", reason)
+
+
+def _ignored(*args: Any) -> None:
+    """A signal to the whole process group or terminal; the sentinel decides."""
+
+
+def _become_a_child_of_a_job() -> None:
+    """Give a process that a job has forked the signals of an ordinary one: with the worker's
+    handlers a `multiprocessing.Pool` could never end its processes."""
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _announce() -> None:

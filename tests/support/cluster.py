@@ -164,7 +164,10 @@ class Worksite:
         return f"{dict(self.states())}\n" + "\n".join(one.output()[-4000:] for one in self.clusters)
 
     def end(self) -> None:
+        """End whatever still runs; how a cluster stops is the business of its own tests."""
         for cluster in self.clusters:
+            if cluster.process.poll() is None:
+                cluster.kill_everything()
             cluster.__exit__(None, None, None)
 
 

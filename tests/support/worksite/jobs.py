@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -165,6 +166,14 @@ def run_a_program(seconds: float) -> int:
 
 
 @job
+def interrupt_a_program() -> int:
+    """Send Ctrl-C's signal to a program and tell how it ended."""
+    program = subprocess.Popen(["sleep", "60"])
+    program.send_signal(signal.SIGINT)
+    return program.wait(10)
+
+
+@job
 def write_audit(word: str) -> None:
     """Use the site's own database connection."""
     from jobs.models import AuditEntry
@@ -195,3 +204,14 @@ def heed_stop(seconds: float) -> str:
             return "stopped early"
         time.sleep(0.02)
     return "went on"
+
+
+@job
+def compute_in_a_process(number: int) -> int:
+    """Let a child of the worker do the work."""
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        return pool.apply(_double, (number,))
+
+
+def _double(number: int) -> int:
+    return 2 * number
