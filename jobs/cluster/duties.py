@@ -19,7 +19,7 @@ from jobs.cluster.leadership import Leadership
 from jobs.cluster.pulse import Pulse
 from jobs.cluster.ticker import Tick
 from jobs.conf import settings as conf
-from jobs.django_q2 import pruning, schedules
+from jobs.django_q2 import pruning, pulling, schedules
 from jobs.ledger import Ledger, retention
 from jobs.models import Job, Queue, Worker
 from jobs.scheduling import declared, tick
@@ -29,6 +29,7 @@ SCHEDULES_EVERY = 1.0
 SOONEST = 0.02
 RETENTION_EVERY = 60.0
 DECLARED_EVERY = 3600.0
+REDELIVERY_EVERY = 10.0
 DEATHS = "deaths"
 
 logger = logging.getLogger("jobs.cluster")
@@ -90,6 +91,7 @@ class Duties:
             Tick("declared schedules", DECLARED_EVERY, self._declared_schedules),
             Tick("retention", RETENTION_EVERY, self._retention),
             Tick("django-q2 retention", RETENTION_EVERY, self._django_q2_retention),
+            Tick("django-q2 redelivery", REDELIVERY_EVERY, self._django_q2_redelivery),
         ]
 
     def _lead(self, ledger: Ledger) -> None:
@@ -155,6 +157,10 @@ class Duties:
     def _django_q2_retention(self, ledger: Ledger) -> None:
         if self.leadership.is_ours and any(astuple(report := pruning.run_once())):
             logger.info("retention removed of django-q2: %s", report)
+
+    def _django_q2_redelivery(self, ledger: Ledger) -> None:
+        if self.leadership.is_ours and (count := pulling.redeliver(ledger)):
+            logger.warning("gave out %s tasks again that django-q2 did not acknowledge", count)
 
     def _declared_schedules(self, ledger: Ledger) -> None:
         if not _schedules_wanted():

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.db import connections
 from django_q.brokers import Broker
+from django_q.conf import Conf
 from django_q.signing import SignedPackage
 
 from jobs.audit import Actor
@@ -23,8 +25,8 @@ class LedgerBroker(Broker):  # type: ignore[misc]
 
     A task becomes a job the moment `async_task` returns, in the caller's transaction: it is rolled
     back with the caller's data. The workers of our cluster claim jobs from the ledger by
-    themselves, so nothing is ever taken from here: a stock django-q2 cluster on this broker stays
-    idle.
+    themselves; what else takes tasks from here, such as django-q2's own pusher, works too, with
+    django-q2's guarantees: see `jobs.django_q2.pulling`.
     """
 
     def enqueue(self, task: str) -> str:
@@ -39,9 +41,15 @@ class LedgerBroker(Broker):  # type: ignore[misc]
         jobs = enqueueing.new_jobs(SignedPackage.loads(task), self.list_key)
         return str(dispatch.insert(jobs)[0])
 
-    def dequeue(self) -> None:
-        """Give nothing: see the class."""
-        return None
+    def dequeue(self) -> list[tuple[str, str]] | None:
+        """Take up to `bulk` old calls of this queue: an acknowledgement and a signed package of
+        each. None after a pause of `poll` seconds if there is none."""
+        from jobs.django_q2 import pulling
+
+        taken = pulling.take(self._queue(), Conf.BULK)
+        if not taken:
+            time.sleep(Conf.POLL)
+        return taken or None
 
     def queue_size(self) -> int:
         """How many jobs of this queue can be claimed now; those of new code are among them."""
@@ -65,11 +73,17 @@ class LedgerBroker(Broker):  # type: ignore[misc]
         """See `purge_queue`: a queue is nothing but its jobs."""
         return self.purge_queue()
 
-    def acknowledge(self, task_id: Any) -> None:
-        """Do nothing: how a job ended is written by the worker that ran it."""
+    def acknowledge(self, task_id: Any) -> bool:
+        """Write the end of a task that `dequeue` gave; False if it is held no longer."""
+        from jobs.django_q2 import pulling
 
-    def fail(self, task_id: Any) -> None:
-        """Do nothing: see `acknowledge`."""
+        return pulling.acknowledge(str(task_id))
+
+    def fail(self, task_id: Any) -> bool:
+        """Fail a task that `dequeue` gave and that could not be opened; False as above."""
+        from jobs.django_q2 import pulling
+
+        return pulling.fail(str(task_id))
 
     def ping(self) -> bool:
         """Whether the ledger's database answers. Raises DatabaseError where it does not."""

@@ -52,7 +52,7 @@ def load(path: str) -> Callable[..., Any]:
         return async_to_sync(found)
     if not callable(found):
         raise TypeError(f"{path} is a {type(found).__name__} and cannot be called")
-    return found
+    return cast("Callable[..., Any]", found)
 
 
 def _is_task(value: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from django_q.models import Task
 from jobs.models import FailedJob, Job
 from jobs.transports.sync import run_due
 from tests.jobs.django_q2 import old_code
+from tests.support.cluster import Worksite, worksite
 
 OLD = "tests.jobs.django_q2.old_code"
 
@@ -47,6 +49,13 @@ def clean_cache() -> Iterator[None]:
     cache.clear()
     yield
     cache.clear()
+
+
+@pytest.fixture
+def site(database_url: str, tmp_path: Path, django_db_blocker: Any) -> Iterator[Worksite]:
+    """A site with an empty database, on which clusters can be started."""
+    with worksite(database_url, tmp_path, django_db_blocker.unblock) as found:
+        yield found
 
 
 def job_of(task_id: str) -> Job:

@@ -64,22 +64,6 @@ def test_deleting_a_task_cancels_its_waiting_job(broker: LedgerBroker) -> None:
     assert states == [JobState.CANCELLED, JobState.CANCELLED, JobState.READY]
 
 
-def test_a_stock_cluster_gets_nothing_from_it(broker: LedgerBroker) -> None:
-    task_id = async_task(f"{OLD}.note")
-
-    assert broker.dequeue() is None
-    assert job_of(task_id).state == JobState.READY
-
-
-def test_acknowledging_changes_nothing(broker: LedgerBroker) -> None:
-    task_id = async_task(f"{OLD}.note")
-
-    broker.acknowledge(task_id)
-    broker.fail(task_id)
-
-    assert job_of(task_id).state == JobState.READY
-
-
 def test_it_answers_and_says_what_it_is(broker: LedgerBroker) -> None:
     assert broker.ping() is True
     assert broker.info() in ("Ledger on PostgreSQL", "Ledger on SQLite")
