@@ -33,7 +33,12 @@ CONSOLE = [block for page in PAGES for block in blocks(page, "console")]
 def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str, ModuleType]]:
     """The modules of a page's examples, with jobs that run at once."""
     page = ROOT / "docs" / request.param
-    with override_settings(JOBS_TRANSPORT="sync"), shop_of(page, tmp_path) as modules:
+    # Newer versions of Django want a mailer to be named; older ones ignore this.
+    mailers = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
+    with (
+        override_settings(JOBS_TRANSPORT="sync", MAILERS=mailers),
+        shop_of(page, tmp_path) as modules,
+    ):
         yield modules
 
 
