@@ -17,7 +17,7 @@ def test_jobs_run_in_the_order_of_queues_then_priority_then_age(site: Worksite) 
     jobs.record.enqueue("young")
     jobs.record.using(priority=10).enqueue("urgent")
     jobs.record.using(queue_name="critical").enqueue("critical")
-    site.start("--run-once").process.wait(30)
+    site.start("--run-once", wait=False).process.wait(30)
     assert site.written() == ["critical", "urgent", "old", "young", "low"]
 
 
@@ -65,7 +65,7 @@ def test_a_delayed_job_runs_within_a_second_of_its_time(site: Worksite) -> None:
 def test_what_a_job_leaves_open_does_not_reach_the_next_one(site: Worksite) -> None:
     jobs.leave_transaction_open.enqueue("forgotten")
     jobs.write_audit.enqueue("kept")
-    site.start("--run-once").process.wait(30)
+    site.start("--run-once", wait=False).process.wait(30)
     assert site.states() == {"succeeded": 2}
     targets = AuditEntry.objects.using(ALIAS).values_list("target", flat=True)
     assert list(targets) == ["kept"]
