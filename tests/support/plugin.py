@@ -15,6 +15,15 @@ import pytest
 from tests.support.programs import ProgramMissing
 from tests.support.servers import PostgresServer
 
+DATABASE_FIXTURES = {
+    "db",
+    "transactional_db",
+    "django_db_setup",
+    "fresh_database",
+    "database_url",
+    "site_env",
+    "own_postgres_server",
+}
 ENGINE_TESTS = Path(__file__).resolve().parent.parent / "jobs"
 
 _postgres = pytest.StashKey[PostgresServer]()
@@ -69,7 +78,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     on_sqlite = config.getoption("--database") == "sqlite"
     skip = pytest.mark.skip(reason="is about PostgreSQL: run with --database postgresql")
     for item in items:
-        if item.path.is_relative_to(ENGINE_TESTS):
+        if item.path.is_relative_to(ENGINE_TESTS) and _uses_a_database(item):
             item.add_marker(pytest.mark.both_databases)
         if on_sqlite and item.get_closest_marker("postgresql"):
             item.add_marker(skip)
+
+
+def _uses_a_database(item: pytest.Item) -> bool:
+    """Whether the outcome may depend on the database: pure arithmetic is tested once."""
+    fixtures = set(getattr(item, "fixturenames", ()))
+    return bool(item.get_closest_marker("django_db") or fixtures & DATABASE_FIXTURES)
