@@ -107,7 +107,7 @@ class StrangersProject:
         """Return when the jobs of the definition, oldest first, are in these states."""
         wait_until(
             lambda: [job["state"] for job in self.jobs(definition)] == list(states),
-            timeout=45,
+            timeout=90,
             interval=0.1,
             message=lambda: f"{self.jobs(definition)}\n{self.beside['qcluster'].output()}",
         )
