@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from django.db import transaction
+import datetime as dt
+
+from django.db import connections, router, transaction
 from django_q.conf import Conf
+from django_q.models import Task
 
 from jobs.conf import settings
 from jobs.django_q2 import cached, hooks, pruning
@@ -12,6 +15,9 @@ from jobs.django_q2.rows import Ending, save_row
 from jobs.execution.context import CurrentJob
 from jobs.models import Job
 
+IDLE_TRUST = dt.timedelta(seconds=1)
+"""A connection that a call may have left unused for so long is looked at before it is used."""
+
 
 def record_success(call: OldCall, ending: Ending, current: CurrentJob | None) -> bool:
     """Write the result where the call wants it, and enqueue its hook.
@@ -19,6 +25,7 @@ def record_success(call: OldCall, ending: Ending, current: CurrentJob | None) ->
     False, and nothing is written, if the job was taken from this worker meanwhile: then another
     attempt gives the result.
     """
+    _mend_connections(ending)
     with transaction.atomic(using=settings.DATABASE):
         if current is not None and not _still_holds(current):
             return False
@@ -39,6 +46,7 @@ def record_attempt(call: OldCall, ending: Ending, current: CurrentJob | None) ->
     Cache, group and hook wait for the last one: see `jobs.django_q2.failures`. False if the job
     was taken from this worker meanwhile.
     """
+    _mend_connections(ending)
     with transaction.atomic(using=settings.DATABASE):
         if current is not None and not _still_holds(current):
             return False
@@ -50,6 +58,18 @@ def record_attempt(call: OldCall, ending: Ending, current: CurrentJob | None) ->
 def _wants_row(call: OldCall, ending: Ending) -> bool:
     wanted = Conf.SAVE_LIMIT >= 0 if call.options.save is None else call.options.save
     return wanted or not ending.success
+
+
+def _mend_connections(ending: Ending) -> None:
+    """Close what the call has left unusable, so that its end is written over a new connection:
+    one that the server has dropped meanwhile, or one in the middle of a transaction."""
+    for alias in {settings.DATABASE, router.db_for_write(Task)}:
+        connection = connections[alias]
+        if connection.connection is None or connection.in_atomic_block:
+            continue
+        doubtful = connection.errors_occurred or ending.stopped - ending.started > IDLE_TRUST
+        if not connection.get_autocommit() or (doubtful and not connection.is_usable()):
+            connection.close()
 
 
 def _still_holds(current: CurrentJob) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from django.contrib.auth.models import Group
+from django.db import connection, connections, transaction
 
 from jobs import job
 
@@ -57,6 +58,25 @@ def rename(group: Group, name: str) -> str:
 def nap(seconds: float) -> str:
     time.sleep(seconds)
     return "rested"
+
+
+def leave_a_transaction_open() -> str:
+    transaction.set_autocommit(False)
+    Group.objects.create(name="never committed")
+    return "left"
+
+
+def lose_the_connection(seconds: float) -> str:
+    """Outlive the connection, as a long call does where the server closes idle ones."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        (pid,) = cursor.fetchone()
+    other = connections.create_connection(connection.alias)
+    with other.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
+    other.close()
+    time.sleep(seconds)
+    return "outlived"
 
 
 def leave() -> None:

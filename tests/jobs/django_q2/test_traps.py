@@ -229,8 +229,8 @@ def test_t14_a_result_that_cannot_be_saved_is_a_failure_that_says_so(
     run_jobs()
 
     assert job_of(task_id).state == JobState.FAILED
-    assert "pickle" in failure_of(task_id).message
-    assert "pickle" in row_of(task_id).result
+    assert "maker.<locals>.inner" in failure_of(task_id).message
+    assert "maker.<locals>.inner" in row_of(task_id).result
 
 
 def test_t15_pruning_locks_no_table_and_works_off_an_excess(
