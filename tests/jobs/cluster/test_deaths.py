@@ -53,9 +53,7 @@ def test_the_jobs_of_a_killed_sentinel_are_rescued_by_its_heir(site: Worksite) -
     assert cluster.row().pk != former.pk
     assert cluster.process.poll() is None
     # A worker without a sentinel would claim beside the new ones.
-    assert {worker.pid for worker in workers}.isdisjoint(
-        process.pid for process in cluster.descendants()
-    )
+    assert not any(lives(worker.pid) for worker in workers)
 
 
 def test_the_jobs_of_a_dead_host_are_rescued_within_three_heartbeats(site: Worksite) -> None:

@@ -1,0 +1,141 @@
+"""A worker in the test's own process: what it does around its jobs."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import OperationalError, connection, connections, transaction
+
+from jobs.cluster.identity import Identity
+from jobs.cluster.session import LedgerSession, thread_connection
+from jobs.cluster.slot import Slot
+from jobs.cluster.user_connections import UserConnections
+from jobs.cluster.wake import Wake
+from jobs.cluster.worker import Mode, Worker
+from jobs.conf import Pool
+from jobs.ledger import Ledger
+from jobs.models import Attempt, AuditEntry, Job
+from jobs.models import Worker as WorkerRow
+from tests.jobs import sample_jobs
+from tests.support.worksite import jobs as worksite_jobs
+
+
+@pytest.fixture
+def worker(transactional_db: None) -> Iterator[Worker]:
+    pool = Pool(name="default")
+    yield Worker(Identity(name="ours", pools=(pool,)), pool, Slot(), Wake())
+    signal.set_wakeup_fd(-1)
+
+
+def test_a_claim_whose_answer_was_lost_is_given_back_and_run(
+    worker: Worker, book: Ledger, calls: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sample_jobs.add.enqueue(1, 2)
+    real, answers = type(book).claim, []
+
+    def claim(self: Ledger, **which: Any) -> Any:
+        claimed = real(self, **which)
+        answers.append(claimed)
+        if len(answers) == 1:
+            raise OperationalError("server closed the connection unexpectedly")
+        return claimed
+
+    monkeypatch.setattr(type(book), "claim", claim)
+    worker.run(Mode.UNTIL_EMPTY)
+    assert calls == [(1, 2)]
+    job = Job.objects.get()
+    assert (job.state, job.attempts, job.fence) == ("succeeded", 1, 2)
+
+
+def test_an_end_whose_answer_was_lost_is_written_once(
+    worker: Worker, book: Ledger, calls: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sample_jobs.add.enqueue(1, 2)
+    real, answers = type(book).complete, []
+
+    def complete(self: Ledger, outcomes: Any) -> Any:
+        answers.append(real(self, outcomes))
+        if len(answers) == 1:
+            raise OperationalError("server closed the connection unexpectedly")
+        return answers[-1]
+
+    monkeypatch.setattr(type(book), "complete", complete)
+    worker.run(Mode.UNTIL_EMPTY)
+    assert len(answers) == 2
+    assert calls == [(1, 2)]
+    assert Attempt.objects.count() == 1
+    assert Job.objects.get().result == 3
+
+
+def test_a_worker_that_is_stopped_gives_back_what_it_has_claimed(
+    worker: Worker, book: Ledger, calls: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sample_jobs.add.enqueue(1, 2)
+    real = type(book).claim
+
+    def claim(self: Ledger, **which: Any) -> Any:
+        claimed = real(self, **which)
+        worker.stop()
+        return claimed
+
+    monkeypatch.setattr(type(book), "claim", claim)
+    assert worker.run() == "stopped on request"
+    assert calls == []
+    job = Job.objects.get()
+    assert (job.state, job.attempts) == ("ready", 0)
+    assert WorkerRow.objects.get().exit == "stopped on request"
+
+
+def test_a_session_makes_a_new_connection_until_the_database_answers(
+    transactional_db: None,
+) -> None:
+    pauses: list[float] = []
+    answers = iter([OperationalError("away"), OperationalError("away"), 7])
+
+    def work(book: Ledger) -> int:
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    session = LedgerSession(thread_connection, pause=pauses.append)
+    assert session.call(work) == 7
+    assert len(pauses) == 2
+    answers = iter([OperationalError("away")])
+    with pytest.raises(OperationalError):
+        session.call(work, give_up=lambda: True)
+
+
+def test_a_transaction_that_a_job_left_open_is_rolled_back(transactional_db: None) -> None:
+    around = UserConnections()
+    worksite_jobs.leave_transaction_open.call("forgotten")
+    assert connection.in_atomic_block
+    around.after_job()
+    assert not connections["default"].in_atomic_block
+    assert not AuditEntry.objects.exists()
+
+
+def test_a_connection_is_kept_from_job_to_job_but_not_a_broken_one(
+    transactional_db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    around = UserConnections()
+    connection.ensure_connection()
+    kept = connection.connection
+    around.after_job()
+    around.before_job()
+    assert connection.connection is kept
+    monkeypatch.setattr(type(connections["default"]), "is_usable", lambda self: False)
+    around._checked -= 10
+    around.before_job()
+    assert connection.connection is None
+
+
+def test_a_transaction_in_good_order_is_none_of_its_business(transactional_db: None) -> None:
+    around = UserConnections()
+    with transaction.atomic():
+        AuditEntry.objects.create(actor_name="a", surface="python", action="b", target="c")
+    around.after_job()
+    assert AuditEntry.objects.count() == 1
