@@ -160,6 +160,7 @@ class OperationsMixin(OffersOperations):
             request,
             operation,
             self.rows_of(row),
+            title=f"{operation.label} {self.opts.verbose_name} {row}?",
             hidden=[],
             back=back,
             onward=onward,
@@ -180,6 +181,7 @@ class OperationsMixin(OffersOperations):
         back: str,
         onward: str,
         scope: str,
+        title: str = "",
         filters: list[tuple[str, str]] | None = None,
     ) -> HttpResponse:
         confirmed = request.method == "POST" and CONFIRMED in request.POST
@@ -205,7 +207,7 @@ class OperationsMixin(OffersOperations):
         touched = operation.touches(operation.applicable(rows))
         context = {
             **self.admin_site.each_context(request),
-            "title": f"{operation.phrase(touched.amount, self.model)}?",
+            "title": title or f"{operation.phrase(touched.amount, self.model)}?",
             "opts": self.opts,
             "operation": operation,
             "touched": touched,

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from django import template
+from django.db.models.options import Options
 from django.template.context import Context
+from django.template.loader import get_template
+from django.urls import reverse
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 
 from jobs.admin import display, tracebacks
 from jobs.models import AttemptOutcome, JobState
@@ -53,6 +58,26 @@ def tag_links(tags: Any) -> SafeString | str:
 def attempts_of(job: Any, allowed: int | None) -> SafeString:
     """Attempts spent out of those allowed."""
     return display.attempts(job.attempts, allowed)
+
+
+@register.inclusion_tag("admin/jobs/includes/breadcrumbs.html")
+def breadcrumbs(options: Options[Any], title: str, *, with_list: bool = True) -> dict[str, Any]:
+    """The way to a page: index, app, list, and the page itself, in the running admin's markup."""
+    steps = [
+        ("Home", reverse("admin:index")),
+        (options.app_config.verbose_name, reverse("admin:app_list", args=[options.app_label])),
+    ]
+    if with_list:
+        address = reverse(f"admin:{options.app_label}_{options.model_name}_changelist")
+        steps.append((capfirst(str(options.verbose_name_plural)), address))
+    return {"steps": steps, "title": title, "as_list": _breadcrumbs_are_a_list()}
+
+
+@cache
+def _breadcrumbs_are_a_list() -> bool:
+    # Django 6.1 made it one, and its styles know nothing else; ask the template, not the version.
+    source: str = get_template("admin/base.html").template.source  # type: ignore[attr-defined]
+    return '<ol class="breadcrumbs">' in source
 
 
 @register.inclusion_tag("admin/jobs/state_counts.html", takes_context=True)

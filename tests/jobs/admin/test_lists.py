@@ -238,3 +238,23 @@ def test_failed_jobs_keep_out_of_sight_nothing(boss: Client) -> None:
 
     seen = {row.pk for page in (first, second) for row in page.context["cl"].result_list}
     assert seen == set(FailedJob.objects.values_list("pk", flat=True))
+
+
+@pytest.mark.parametrize(
+    ("query", "first"),
+    [
+        ("", "-id"),
+        ("?state=ready", "-id"),
+        ("?state=succeeded", "-finished_at"),
+        ("?state=succeeded&queue=ai", "-id"),
+        ("?state=failed", "-finished_at"),
+        ("?state=failed&queue=ai", "-finished_at"),
+        ("?state=cancelled&tag=x", "-finished_at"),
+    ],
+)
+def test_a_list_is_in_the_order_of_an_index_that_leads_to_its_rows(
+    boss: Client, query: str, first: str
+) -> None:
+    page = boss.get(reverse(JOBS) + query)
+
+    assert page.context["cl"].queryset.query.order_by[0] == first
