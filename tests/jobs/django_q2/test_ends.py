@@ -58,6 +58,7 @@ def test_a_call_that_runs_twice_has_one_row_and_one_hook(book: Ledger, calls: li
     finish(book, [runner.run(claimed, pool=pool())])
 
     assert row_of(task_id).attempt_count == 1
+    assert Job.objects.get(pk=claimed.id).state == JobState.SUCCEEDED
     assert Job.objects.filter(definition="jobs.django_q2.hooks.run_hook").count() == 1
 
 
