@@ -44,6 +44,21 @@ def check_database(**kwargs: Any) -> Iterable[CheckMessage]:
         )
 
 
+def check_transactions(**kwargs: Any) -> Iterable[CheckMessage]:
+    """W005: on SQLite a transaction must take the write lock when it begins; one that asks for it
+    half-way fails with "database is locked" instead of waiting."""
+    database = connections.settings.get(settings.DATABASE, {})
+    mode = database.get("OPTIONS", {}).get("transaction_mode")
+    is_sqlite = str(database.get("ENGINE", "")).endswith("sqlite3")
+    if is_sqlite and mode not in ("IMMEDIATE", "EXCLUSIVE"):
+        yield Warning(
+            f"DATABASES[{settings.DATABASE!r}]['OPTIONS']['transaction_mode'] is {mode!r}: under "
+            "load jobs fail with 'database is locked'.",
+            hint="Set it to 'IMMEDIATE'.",
+            id="jobs.W005",
+        )
+
+
 def check_backend(**kwargs: Any) -> Iterable[CheckMessage]:
     """W001: no task back end runs jobs."""
     from jobs.backend import LedgerBackend
@@ -96,7 +111,7 @@ def check_cache(**kwargs: Any) -> Iterable[CheckMessage]:
 
 
 def check_django_q2(**kwargs: Any) -> Iterable[CheckMessage]:
-    """W004, W005: django-q2 beside the engine, with its own broker, or before it."""
+    """W004, E004: django-q2 beside the engine, with its own broker, or before it."""
     if not apps.is_installed("django_q"):
         return
     cluster = getattr(django_settings, "Q_CLUSTER", {})
@@ -122,6 +137,7 @@ def register_checks() -> None:
     for check in (
         check_settings,
         check_database,
+        check_transactions,
         check_backend,
         check_definitions,
         check_cache,

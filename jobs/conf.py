@@ -217,14 +217,14 @@ class Settings:
 
     def check(self) -> list[JobsConfigurationError]:
         """Read every setting; return what is wrong with them."""
-        found = []
-        known = [name for name in vars(type(self)) if name.isupper()]
-        for name in known:
+        # By message: what is derived from a wrong setting is wrong for the same reason.
+        found: dict[str, JobsConfigurationError] = {}
+        for name in [name for name in vars(type(self)) if name.isupper()]:
             try:
                 getattr(self, name)
             except JobsConfigurationError as error:
-                found.append(error)
-        return found
+                found.setdefault(str(error), error)
+        return list(found.values())
 
     def forget(self) -> None:
         """Read the settings anew when they are next used."""

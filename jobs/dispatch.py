@@ -15,7 +15,7 @@ from django.utils import timezone
 from jobs import arguments, events, registry
 from jobs.compat import is_importable
 from jobs.conf import settings
-from jobs.exceptions import InvalidOption
+from jobs.exceptions import InvalidArguments, InvalidOption
 from jobs.execution.policy import overrides_of
 from jobs.identifiers import uuid7
 from jobs.ledger import ledger
@@ -168,7 +168,12 @@ def _tags_of(
 
     if not callable(definition.tags):
         return tuple(definition.tags)
-    return checked_tags(definition.tags(*args, **kwargs))
+    try:
+        return checked_tags(definition.tags(*args, **kwargs))
+    except Exception as error:
+        raise InvalidArguments(
+            definition.path, "tags", f"the callable for the tags raised {error!r}"
+        ) from error
 
 
 def _moment(value: dt.datetime | dt.timedelta | None, now: dt.datetime) -> dt.datetime | None:

@@ -12,25 +12,6 @@ from django.core.checks import CheckMessage, Tags, Warning, register
 from jobsite.secret_key import local_secret_key
 
 
-@register(Tags.database)
-def immediate_transactions(
-    app_configs: Sequence[AppConfig] | None, **kwargs: Any
-) -> list[CheckMessage]:
-    """On SQLite a transaction must take the write lock when it begins."""
-    database = settings.DATABASES["default"]
-    mode = database.get("OPTIONS", {}).get("transaction_mode")
-    if not database["ENGINE"].endswith("sqlite3") or mode in ("IMMEDIATE", "EXCLUSIVE"):
-        return []
-    return [
-        Warning(
-            f"DATABASES['default']['OPTIONS']['transaction_mode'] is {mode!r}: under load jobs"
-            " fail with 'database is locked'.",
-            hint="Set it to 'IMMEDIATE'.",
-            id="jobsite.W001",
-        )
-    ]
-
-
 @register(Tags.security, deploy=True)
 def several_hosts_share_the_key(
     app_configs: Sequence[AppConfig] | None, **kwargs: Any
@@ -43,6 +24,6 @@ def several_hosts_share_the_key(
         Warning(
             "SECRET_KEY is the one that was made for this checkout.",
             hint="Set SECRET_KEY (or SECRET_KEY_FILE) to one random text on all hosts.",
-            id="jobsite.W002",
+            id="jobsite.W001",
         )
     ]

@@ -226,8 +226,8 @@ LOGGING: dict[str, Any] = {
         "jobs": {"level": LOG_LEVEL},
         # Named here so that django-q2 does not fit a console handler of its own beside ours.
         "django-q": {"level": LOG_LEVEL, "handlers": ["console"], "propagate": False},
-        # On Django 6 these would else mail ADMINS for each failed job, as children of `django`. What
-        # they say of every job at INFO would bury the rest.
+        # On Django 6 these would else mail ADMINS for each failed job, as children of `django`.
+        # What they say of every job at INFO would bury the rest.
         "django.tasks": {"level": TASKS_LEVEL, "handlers": ["console"], "propagate": False},
         "django_tasks": {"level": TASKS_LEVEL, "handlers": ["console"], "propagate": False},
     },

@@ -22,7 +22,8 @@ def finish(book: Ledger, outcomes: Sequence[Outcome]) -> list[Outcome]:
     What is not accepted came from a late finisher: the job was rescued meanwhile, and another
     attempt decides. Its outcome is logged and dropped.
     """
-    accepted = book.complete(outcomes)
+    completion = book.complete(outcomes)
+    accepted = completion.accepted
     if len(accepted) < len(outcomes):
         _report_late(outcomes, accepted)
     woken = set()
@@ -32,6 +33,15 @@ def finish(book: Ledger, outcomes: Sequence[Outcome]) -> list[Outcome]:
         framework_events.finished(outcome)
         if outcome.state == JobState.READY or outcome.job.chain or outcome.has_callback:
             woken.add(outcome.job.queue)
+    for link in completion.cancelled:
+        events.emit(
+            events.job_cancelled,
+            link.definition,
+            job_id=link.id,
+            queue=link.queue,
+            attempt=link.attempts,
+            detail="an earlier link of its chain did not succeed",
+        )
     if woken:
         transports.current().wake(woken)
     return accepted
@@ -65,7 +75,7 @@ def _tell(outcome: Outcome) -> None:
             message=outcome.message,
         )
     elif outcome.state == JobState.CANCELLED:
-        _emit(events.job_cancelled, outcome, detail=outcome.message or outcome.detail)
+        _emit(events.job_cancelled, outcome, detail=_why_cancelled(outcome))
     elif outcome.outcome == AttemptOutcome.RELEASED:
         _emit(events.job_released, outcome, delay=outcome.delay)
     elif outcome.outcome in (AttemptOutcome.FAILED, AttemptOutcome.TIMED_OUT):
@@ -76,6 +86,12 @@ def _tell(outcome: Outcome) -> None:
             exception_class=outcome.exception_class,
             message=outcome.message,
         )
+
+
+def _why_cancelled(outcome: Outcome) -> str:
+    if outcome.outcome == AttemptOutcome.DISCARDED:
+        return f"discarded: {outcome.message}"
+    return "cancelled on request while it ran"
 
 
 def _emit(signal: Signal, outcome: Outcome, **payload: object) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from jobs.ledger.outcome import ClaimedJob, Outcome
+from jobs.ledger.outcome import ClaimedJob, Completion, Outcome
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
@@ -54,11 +54,12 @@ class Ledger(ABC):
         """Take this one job if it is ready."""
 
     @abstractmethod
-    def complete(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
-        """Write how attempts ended, and return those for which it was written.
+    def complete(self, outcomes: Sequence[Outcome]) -> Completion:
+        """Write how attempts ended, and return what was written.
 
-        One is missing where the job was rescued or taken over meanwhile: then nothing of the
-        late finisher is written. All else happens in the same transaction: attempts, logs, failed
+        An outcome is not accepted where the job was rescued or taken over meanwhile: then nothing
+        of the late finisher is written. One that was to run again is cancelled if somebody asked
+        for that, and says so. All else happens in the same transaction: attempts, logs, failed
         jobs, the next link of a chain or the cancelling of its rest, and the job that calls
         `on_failure`.
         """

@@ -80,6 +80,25 @@ class Outcome:
 
 
 @dataclass(slots=True)
+class CancelledLink:
+    """A link of a chain that will not run, as one before it did not succeed."""
+
+    id: UUID
+    definition: str
+    queue: str
+    attempts: int
+
+
+@dataclass(slots=True)
+class Completion:
+    """What a call of `Ledger.complete` has written."""
+
+    accepted: list[Outcome] = field(default_factory=list)
+    """Those of the given outcomes whose attempt was still the job's; `state` is the job's now."""
+    cancelled: list[CancelledLink] = field(default_factory=list)
+
+
+@dataclass(slots=True)
 class LogLine:
     """One line that a job logged."""
 

@@ -103,7 +103,8 @@ WITH ended AS (
         finished_at = CASE WHEN {_STATE} IN {ENDED} THEN ended.finished_at END
     FROM ended
     WHERE job.id = ended.job_id AND job.state = 'running' AND job.fence = ended.fence
-    RETURNING job.id, job.attempts + ended.refund AS number, job.worker_id, ended.*
+    RETURNING job.id, job.attempts + ended.refund AS number, job.worker_id, ended.*,
+        job.state AS state_now
 ), recorded AS (
     INSERT INTO jobs_attempt (
         job_id, number, fence, worker_id, started_at, finished_at, outcome, detail,
@@ -113,7 +114,7 @@ WITH ended AS (
         exception_class, message, traceback
     FROM finished
 )
-SELECT id, fence FROM finished
+SELECT id, fence, state_now FROM finished
 """
 
 _FAIL = """
@@ -234,10 +235,11 @@ class PostgresLedger(SqlLedger):
     def _insert_failures(self, document: str) -> None:
         self._run(_FAIL, [document])
 
-    def _finish(self, outcomes: Sequence[Outcome]) -> set[tuple[UUID, int]]:
-        return set(self._fetch(_FINISH, [rows.outcome_rows(outcomes, self._moment)]))
+    def _finish(self, outcomes: Sequence[Outcome]) -> dict[tuple[UUID, int], str]:
+        found = self._fetch(_FINISH, [rows.outcome_rows(outcomes, self._moment)])
+        return {(job_id, fence): state for job_id, fence, state in found}
 
-    def _settle_chains(self, job_ids: Sequence[UUID]) -> None:
+    def _release_successors(self, job_ids: Sequence[UUID]) -> None:
         self._run(
             "UPDATE jobs_job AS next SET state = CASE WHEN next.due_at > statement_timestamp() "
             "THEN 'scheduled' ELSE 'ready' END FROM jobs_job AS job "
@@ -245,10 +247,13 @@ class PostgresLedger(SqlLedger):
             "AND next.follows_id = job.id AND next.state = 'blocked'",
             [list(job_ids)],
         )
-        self._run(
+
+    def _cancel_rest(self, job_ids: Sequence[UUID]) -> list[tuple[Any, ...]]:
+        return self._fetch(
             "UPDATE jobs_job AS rest SET state = 'cancelled', finished_at = statement_timestamp() "
             "FROM jobs_job AS job WHERE job.id = ANY(%s::uuid[]) "
             "AND job.state IN ('failed', 'cancelled') "
-            "AND rest.chain = job.chain AND rest.state = 'blocked'",
+            "AND rest.chain = job.chain AND rest.state = 'blocked' "
+            "RETURNING rest.id, rest.definition, rest.queue, rest.attempts",
             [list(job_ids)],
         )

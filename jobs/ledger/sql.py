@@ -13,7 +13,7 @@ from django.db import DatabaseError
 from jobs.identifiers import uuid7
 from jobs.ledger import rows
 from jobs.ledger.contract import Ledger
-from jobs.ledger.outcome import ClaimedJob, Outcome
+from jobs.ledger.outcome import CancelledLink, ClaimedJob, Completion, Outcome
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -70,31 +70,41 @@ class SqlLedger(Ledger):
             self._insert_tags(tags)
         return enqueued
 
-    def complete(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
+    def complete(self, outcomes: Sequence[Outcome]) -> Completion:
         if not outcomes:
-            return []
+            return Completion()
         # Only the update and the attempts: one statement where the database can.
         if all(_is_plain(outcome) for outcome in outcomes):
-            return self._accepted(outcomes)
+            return Completion(self._accepted(outcomes))
         with self.transaction():
-            accepted = self._accepted(outcomes)
-            self._follow(accepted)
-        return accepted
+            completion = Completion(self._accepted(outcomes))
+            self._follow(completion)
+        return completion
 
     def _accepted(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
         # By job and fence: one call may hold the ends of two claims of the same job.
         written = self._finish(outcomes)
-        return [item for item in outcomes if (item.job.id, item.job.fence) in written]
+        accepted = []
+        for outcome in outcomes:
+            state = written.get((outcome.job.id, outcome.job.fence))
+            if state is not None:
+                outcome.state = state
+                accepted.append(outcome)
+        return accepted
 
-    def _follow(self, accepted: Sequence[Outcome]) -> None:
+    def _follow(self, completion: Completion) -> None:
         """What else the ends of these attempts bring about."""
+        accepted = completion.accepted
         if logs := rows.log_rows(accepted, self._moment):
             self._insert_logs(logs)
         if failures := rows.failure_rows(accepted, uuid7):
             self._insert_failures(failures)
-        chained = [outcome for outcome in accepted if outcome.job.chain is not None]
+        chained = [outcome.job.id for outcome in accepted if outcome.job.chain is not None]
         if chained:
-            self._settle_chains([outcome.job.id for outcome in chained])
+            self._release_successors(chained)
+            completion.cancelled = [
+                CancelledLink(rows.as_uuid(row[0]), *row[1:]) for row in self._cancel_rest(chained)
+            ]
         called = [item for item in accepted if item.failure is not None and item.has_callback]
         if called:
             self.insert([_callback(outcome) for outcome in called])
@@ -150,12 +160,17 @@ class SqlLedger(Ledger):
     def _insert_failures(self, document: str) -> None: ...
 
     @abstractmethod
-    def _finish(self, outcomes: Sequence[Outcome]) -> set[tuple[UUID, int]]:
-        """Write attempts and the state of their jobs; return the job and fence of each written."""
+    def _finish(self, outcomes: Sequence[Outcome]) -> dict[tuple[UUID, int], str]:
+        """Write attempts and the state of their jobs; return that state by job and fence."""
 
     @abstractmethod
-    def _settle_chains(self, job_ids: Sequence[UUID]) -> None:
-        """Let the successors of succeeded links go, and cancel the rest of broken chains."""
+    def _release_successors(self, job_ids: Sequence[UUID]) -> None:
+        """Let the successors of those of these links that succeeded go."""
+
+    @abstractmethod
+    def _cancel_rest(self, job_ids: Sequence[UUID]) -> list[tuple[Any, ...]]:
+        """Cancel what is left of the chains of those that did not succeed; return the id,
+        definition, queue and attempts of each."""
 
 
 def _is_plain(outcome: Outcome) -> bool:

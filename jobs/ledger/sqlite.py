@@ -83,7 +83,7 @@ FROM (
         ELSE json(value -> '$.result') END AS result FROM json_each(%s)
 ) AS ended
 WHERE job.id = ended.job_id AND job.state = 'running' AND job.fence = ended.fence
-RETURNING id, fence
+RETURNING id, fence, state
 """
 
 _RECORD = f"""
@@ -258,7 +258,7 @@ class SqliteLedger(SqlLedger):
     def _insert_failures(self, document: str) -> None:
         self._run(_FAIL, [document])
 
-    def _finish(self, outcomes: Sequence[Outcome]) -> set[tuple[UUID, int]]:
+    def _finish(self, outcomes: Sequence[Outcome]) -> dict[tuple[UUID, int], str]:
         now = timezone.now()
         given = json.loads(rows.outcome_rows(outcomes, self._moment))
         for row in given:
@@ -266,21 +266,22 @@ class SqliteLedger(SqlLedger):
         document = json.dumps(given)
         with self.transaction():
             accepted = self._fetch(_FINISH, [document])
-            self._run(_RECORD, [document, json.dumps([job_id for job_id, _ in accepted])])
-        return {(UUID(job_id), fence) for job_id, fence in accepted}
+            self._run(_RECORD, [document, json.dumps([row[0] for row in accepted])])
+        return {(UUID(job_id), fence): state for job_id, fence, state in accepted}
 
-    def _settle_chains(self, job_ids: Sequence[UUID]) -> None:
-        ids = json.dumps([job_id.hex for job_id in job_ids])
-        now = self._now()
+    def _release_successors(self, job_ids: Sequence[UUID]) -> None:
         self._run(
             "UPDATE jobs_job SET state = CASE WHEN due_at > %s THEN 'scheduled' ELSE 'ready' END "
             "WHERE state = 'blocked' AND follows_id IN (SELECT id FROM jobs_job "
             "WHERE id IN (SELECT value FROM json_each(%s)) AND state = 'succeeded')",
-            [now, ids],
+            [self._now(), json.dumps([job_id.hex for job_id in job_ids])],
         )
-        self._run(
+
+    def _cancel_rest(self, job_ids: Sequence[UUID]) -> list[tuple[Any, ...]]:
+        return self._fetch(
             "UPDATE jobs_job SET state = 'cancelled', finished_at = %s "
             "WHERE state = 'blocked' AND chain IN (SELECT chain FROM jobs_job "
-            "WHERE id IN (SELECT value FROM json_each(%s)) AND state IN ('failed', 'cancelled'))",
-            [now, ids],
+            "WHERE id IN (SELECT value FROM json_each(%s)) AND state IN ('failed', 'cancelled')) "
+            "RETURNING id, definition, queue, attempts",
+            [self._now(), json.dumps([job_id.hex for job_id in job_ids])],
         )

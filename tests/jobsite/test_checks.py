@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.core.checks import CheckMessage, run_checks
 
-from jobsite.checks import immediate_transactions, several_hosts_share_the_key
+from jobsite.checks import several_hosts_share_the_key
 from jobsite.secret_key import ensure_local_secret_key, local_secret_key
 from tests.support.processes import run_manage
 
@@ -23,19 +23,9 @@ def test_the_settings_as_they_are_pass() -> None:
     assert not any(str(found.id).startswith("jobsite.") for found in run_checks())
 
 
-@pytest.mark.parametrize("mode", [None, "DEFERRED"])
-def test_deferred_transactions_on_sqlite_are_warned_of(
-    settings: Any, monkeypatch: pytest.MonkeyPatch, mode: str | None
-) -> None:
-    options = {"transaction_mode": mode} if mode else {}
-    database = {"ENGINE": "django.db.backends.sqlite3", "OPTIONS": options}
-    monkeypatch.setitem(settings.DATABASES, "default", database)
-    assert ids(immediate_transactions(None)) == {"jobsite.W001"}
-
-
 @pytest.mark.parametrize(
     ("local_only", "own_key", "found"),
-    [(False, False, {"jobsite.W002"}), (False, True, set()), (True, False, set())],
+    [(False, False, {"jobsite.W001"}), (False, True, set()), (True, False, set())],
 )
 def test_a_public_site_must_not_live_on_the_key_of_one_checkout(
     settings: Any, tmp_path: Path, local_only: bool, own_key: bool, found: set[str]

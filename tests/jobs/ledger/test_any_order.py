@@ -96,7 +96,7 @@ class AnyOrder(RuleBasedStateMachine):
         )
         some = [self.held[index] for index in chosen]
         outcomes = [self._outcome(item.job, state) for item in some]
-        accepted = self.book.complete(outcomes)
+        accepted = self.book.complete(outcomes).accepted
         assert [outcome.job for outcome in accepted] == [item.job for item in some if item.is_valid]
         for item in some:
             if item.is_valid:

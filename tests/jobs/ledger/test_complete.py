@@ -59,7 +59,7 @@ def states(job_ids: Sequence[UUID]) -> list[str]:
 def test_a_success_is_recorded_with_its_attempt(book: Ledger) -> None:
     insert([new()])
     (claimed,) = claim(book)
-    assert ids(book.complete([ended(claimed, result={"a": [1, None]})])) == [claimed.id]
+    assert ids(book.complete([ended(claimed, result={"a": [1, None]})]).accepted) == [claimed.id]
     job, attempt = Job.objects.get(), Attempt.objects.get()
     assert (job.state, job.result, job.attempts) == (JobState.SUCCEEDED, {"a": [1, None]}, 1)
     assert job.finished_at == claimed.started_at + dt.timedelta(seconds=2)
@@ -80,7 +80,8 @@ def test_every_json_result_comes_back_as_it_was(book: Ledger, result: object) ->
 def test_many_attempts_end_in_one_call(book: Ledger) -> None:
     insert([new() for _ in range(25)])
     claimed = claim(book, limit=25)
-    assert len(book.complete([ended(job, result=n) for n, job in enumerate(claimed)])) == 25
+    ends = [ended(job, result=n) for n, job in enumerate(claimed)]
+    assert book.complete(ends).accepted == ends
     assert Job.objects.in_state("succeeded").count() == Attempt.objects.count() == 25
 
 
@@ -89,18 +90,18 @@ def test_a_late_finisher_writes_nothing(book: Ledger) -> None:
     (late,) = claim(book)
     rescue.rescue(book, [7], detail="signal 9")
     (current,) = claim(book)
-    assert book.complete([ended(late, result="late")]) == []
+    assert book.complete([ended(late, result="late")]).accepted == []
     assert Job.objects.get().state == JobState.RUNNING
     assert Attempt.objects.values_list("outcome", flat=True).get() == "lost"
-    assert ids(book.complete([ended(current, result="in time")])) == [current.id]
+    assert ids(book.complete([ended(current, result="in time")]).accepted) == [current.id]
     assert Job.objects.get().result == "in time"
 
 
 def test_an_attempt_ends_once(book: Ledger) -> None:
     insert([new()])
     (claimed,) = claim(book)
-    assert ids(book.complete([ended(claimed)])) == [claimed.id]
-    assert book.complete([ended(claimed, "failed")]) == []
+    assert ids(book.complete([ended(claimed)]).accepted) == [claimed.id]
+    assert book.complete([ended(claimed, "failed")]).accepted == []
     assert Attempt.objects.count() == 1
 
 
@@ -113,7 +114,7 @@ def test_of_two_claims_of_one_job_that_end_in_one_call_only_the_newest_counts(
     (newest,) = claim(book)
     failure = Failure(reason="exception", fingerprint="f")
     both = [ended(old, "failed", failure=failure), ended(newest, "failed", failure=failure)]
-    assert book.complete(both) == both[1:]
+    assert book.complete(both).accepted == both[1:]
     assert Attempt.objects.get().fence == newest.fence
     assert FailedJob.objects.count() == 1
 
@@ -134,9 +135,9 @@ def test_a_cancelled_job_is_not_tried_again(book: Ledger) -> None:
     insert([new()])
     (claimed,) = claim(book)
     Job.objects.update(cancel_requested=True)
-    book.complete([ended(claimed, "scheduled", delay=5)])
+    (written,) = book.complete([ended(claimed, "scheduled", delay=5)]).accepted
     job = Job.objects.get()
-    assert job.state == JobState.CANCELLED
+    assert written.state == job.state == JobState.CANCELLED
     assert job.finished_at is not None
 
 
@@ -193,9 +194,10 @@ def test_a_link_waits_for_the_success_of_the_one_before(book: Ledger) -> None:
 
 def test_a_failed_link_cancels_the_rest_of_its_chain_only(book: Ledger) -> None:
     broken, other = insert(chain_of(3)), insert(chain_of(2))
-    book.complete(
+    done = book.complete(
         [ended(claim(book, 1)[0], "failed", failure=Failure(reason="exception", fingerprint="f"))]
     )
+    assert sorted(link.id for link in done.cancelled) == broken[1:]
     assert states(broken) == ["failed", "cancelled", "cancelled"]
     assert states(other) == ["ready", "blocked"]
 
