@@ -17,17 +17,18 @@ logger = logging.getLogger("jobs.execution")
 
 
 def finish(book: Ledger, outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """Write how attempts ended, then send the events of those that were accepted; return these.
+    """Write how attempts ended, then send the events of those that were written; return these.
 
-    What is not accepted came from a late finisher: the job was rescued meanwhile, and another
-    attempt decides. Its outcome is logged and dropped.
+    May be repeated when its connection was lost: what the first call wrote is not written again,
+    but told of. What is in the ledger neither way came from a late finisher: the job was rescued
+    meanwhile, and another attempt decides. Its outcome is logged and dropped.
     """
     completion = book.complete(outcomes)
-    accepted = completion.accepted
-    if len(accepted) < len(outcomes):
-        _report_late(outcomes, accepted)
+    written = completion.accepted
+    if len(written) < len(outcomes):
+        written = [*written, *_written_before(book, outcomes, written)]
     woken = set()
-    for outcome in accepted:
+    for outcome in written:
         if outcome.outcome != AttemptOutcome.SUCCEEDED or events.job_succeeded.receivers:
             _tell(outcome)
         framework_events.finished(outcome)
@@ -44,13 +45,19 @@ def finish(book: Ledger, outcomes: Sequence[Outcome]) -> list[Outcome]:
         )
     if woken:
         transports.current().wake(woken)
-    return accepted
+    return written
 
 
-def _report_late(outcomes: Sequence[Outcome], accepted: Sequence[Outcome]) -> None:
-    written = {id(outcome) for outcome in accepted}
-    for outcome in outcomes:
-        if id(outcome) not in written:
+def _written_before(
+    book: Ledger, outcomes: Sequence[Outcome], accepted: Sequence[Outcome]
+) -> list[Outcome]:
+    """Those of the refused outcomes that were written before; the others are logged."""
+    known = {id(outcome) for outcome in accepted}
+    refused = [outcome for outcome in outcomes if id(outcome) not in known]
+    before = book.were_written(refused)
+    known = {id(outcome) for outcome in before}
+    for outcome in refused:
+        if id(outcome) not in known:
             logger.warning(
                 "attempt %s of %s %s ended (%s) after the job was taken from it",
                 outcome.job.attempts,
@@ -58,6 +65,7 @@ def _report_late(outcomes: Sequence[Outcome], accepted: Sequence[Outcome]) -> No
                 outcome.job.id,
                 outcome.outcome,
             )
+    return before
 
 
 def _tell(outcome: Outcome) -> None:

@@ -65,6 +65,11 @@ class Ledger(ABC):
         """
 
     @abstractmethod
+    def were_written(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
+        """Those of these outcomes that an earlier call of `complete` wrote: its answer may have
+        been lost with the connection, and then a repetition is refused."""
+
+    @abstractmethod
     def give_back(self, jobs: Sequence[ClaimedJob]) -> int:
         """Return claimed jobs that were not started; no attempt is spent or recorded."""
 

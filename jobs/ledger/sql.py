@@ -134,6 +134,20 @@ class SqlLedger(Ledger):
         )
         return [rows.claimed_job(row) for row in found]
 
+    def were_written(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
+        if not outcomes:
+            return []
+        places = ", ".join(["%s"] * len(outcomes))
+        found = self._fetch(
+            f"SELECT job_id, fence, outcome FROM jobs_attempt WHERE job_id IN ({places})",
+            [self._uuid(outcome.job.id) for outcome in outcomes],
+        )
+        # A rescuer ends an attempt with an outcome of its own.
+        written = {(rows.as_uuid(job_id), fence, kind) for job_id, fence, kind in found}
+        return [
+            item for item in outcomes if (item.job.id, item.job.fence, str(item.outcome)) in written
+        ]
+
     def release_lease(self, name: str, holder: UUID) -> None:
         self._run(
             "DELETE FROM jobs_lease WHERE name = %s AND holder = %s", [name, self._uuid(holder)]
