@@ -70,7 +70,7 @@ def site(database_url: str, tmp_path: Path) -> Iterator[Site]:
     site = Site(
         site_environment(
             database_url,
-            DJANGO_SETTINGS_MODULE="tests.support.worksite.settings",
+            DJANGO_SETTINGS_MODULE="tests.e2e.settings",
             WORKSITE_CACHE=str(tmp_path / "cache"),
             WORKSITE_DIARY=str(tmp_path / "diary"),
             WORKSITE_SECRET="the processes of one test read what the others have signed",
