@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import difflib
 import inspect
 from collections.abc import Callable, Iterable
@@ -12,31 +11,15 @@ from typing import TYPE_CHECKING, Any, overload
 from uuid import UUID
 
 from django.conf import settings as django_settings
-from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from jobs import registry
 from jobs.compat import Task, get_module_path
 from jobs.exceptions import InvalidDefinition
-from jobs.execution import backoff as backoffs
+from jobs.options import UNSET, normalized
 
 if TYPE_CHECKING:
     from jobs.dispatch import Call
-
-UNSET: Any = type(
-    "UNSET",
-    (),
-    {
-        "__repr__": lambda self: "UNSET",
-        "__bool__": lambda self: False,
-        # Pickled by its name, so that it stays the one object.
-        "__reduce__": lambda self: "UNSET",
-    },
-)()
-"""Says that an option was not given, where None has a meaning of its own."""
-
-ON_CRASH = ("retry", "fail")
-DELIVERY = ("at_least_once", "at_most_once")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +68,8 @@ class JobDefinition(Task):
     """False on the copies that `.using()` makes."""
 
     def __post_init__(self) -> None:
-        _normalize(self)
+        for name, value in normalized(self).items():
+            object.__setattr__(self, name, value)
         # Not super(): a slotted dataclass is made anew, and the zero-argument form loses its class.
         Task.__post_init__(self)
         if self.declared:
@@ -180,101 +164,6 @@ def _check_option_name(name: str) -> None:
         raise InvalidDefinition(f"unknown option {name!r}{hint}")
 
 
-def seconds_of(option: str, value: Any) -> float:
-    """A duration in seconds. Raises InvalidDefinition unless it is a positive one."""
-    seconds = value.total_seconds() if isinstance(value, dt.timedelta) else value
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
-        raise InvalidDefinition(
-            f"{option}: {value!r} must be a positive number of seconds or a timedelta"
-        )
-    return float(seconds)
-
-
-def _whole(option: str, value: Any) -> int | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise InvalidDefinition(
-            f"{option}: {value!r} must be a whole number of at least 1, or None"
-        )
-    return value
-
-
-def _moment(option: str, value: Any) -> dt.datetime | dt.timedelta | None:
-    if value is None:
-        return None
-    if isinstance(value, dt.datetime):
-        if django_settings.USE_TZ and timezone.is_naive(value):
-            raise InvalidDefinition(f"{option}: {value!r} must be an aware datetime")
-        return value
-    return dt.timedelta(seconds=seconds_of(option, value))
-
-
-def _exceptions(option: str, value: Any) -> tuple[type[BaseException], ...]:
-    items = value if isinstance(value, list | tuple | set | frozenset) else (value,)
-    for item in items:
-        if not (isinstance(item, type) and issubclass(item, BaseException)):
-            raise InvalidDefinition(f"{option}: {item!r} must be an exception class")
-    return tuple(items)
-
-
-def _choice(option: str, value: Any, choices: tuple[str, ...]) -> str:
-    if value not in choices:
-        raise InvalidDefinition(f"{option}: {value!r} must be one of {', '.join(choices)}")
-    return str(value)
-
-
-def _optional_callable(option: str, value: Any) -> Any:
-    if value is not None and not callable(value):
-        raise InvalidDefinition(f"{option}: {value!r} must be callable")
-    return value
-
-
-def checked_tags(value: Any) -> tuple[str, ...]:
-    """Tags as a tuple, each once. Raises InvalidDefinition unless they are non-empty text."""
-    if isinstance(value, str) or not isinstance(value, Iterable):
-        raise InvalidDefinition(f"tags: {value!r} must be a list of words")
-    tags = tuple(dict.fromkeys(value))
-    for tag in tags:
-        if not isinstance(tag, str) or not 0 < len(tag) <= 150:
-            raise InvalidDefinition(f"tags: {tag!r} must be text of 1 to 150 characters")
-        if "\x00" in tag:
-            raise InvalidDefinition(f"tags: {tag!r} must not contain a NUL character")
-    return tags
-
-
-def _normalize(definition: JobDefinition) -> None:
-    """Check every option and bring it into its one form."""
-
-    def put(name: str, value: Any) -> None:
-        object.__setattr__(definition, name, value)
-
-    if isinstance(definition.run_after, dt.timedelta):
-        put("run_after", timezone.now() + definition.run_after)
-    put("backoff", backoffs.normalized(definition.backoff))
-    if definition.timeout is not UNSET and definition.timeout is not None:
-        put("timeout", seconds_of("timeout", definition.timeout))
-    for name in ("max_attempts", "max_exceptions", "max_crashes"):
-        put(name, _whole(name, getattr(definition, name)))
-    for name in ("retry_until", "deadline"):
-        put(name, _moment(name, getattr(definition, name)))
-    for name in ("retry_on", "discard_on"):
-        put(name, _exceptions(name, getattr(definition, name)))
-    for name in ("should_retry", "on_failure"):
-        _optional_callable(name, getattr(definition, name))
-    if not callable(definition.tags):
-        put("tags", checked_tags(definition.tags))
-    _choice("on_crash", definition.on_crash, ON_CRASH)
-    _choice("delivery", definition.delivery, DELIVERY)
-    if definition.delivery == "at_most_once":
-        if definition.max_attempts != 1:
-            raise InvalidDefinition(
-                f"max_attempts: {definition.max_attempts!r} must be 1 where delivery is "
-                "at_most_once"
-            )
-        put("on_crash", "fail")
-
-
 def _backend_alias() -> str:
     """The alias of the back end that runs jobs: "default" unless only another one is ours."""
     from jobs.backend import LedgerBackend
@@ -306,8 +195,6 @@ def job(
     def declare(target: Callable[..., Any]) -> JobDefinition:
         for name in options:
             _check_option_name(name)
-        return JobDefinition(
-            func=target, backend=options.pop("backend", _backend_alias()), **options
-        )
+        return JobDefinition(**{"backend": _backend_alias(), **options, "func": target})
 
     return declare if function is None else declare(function)

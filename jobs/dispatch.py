@@ -164,7 +164,7 @@ def _assemble(
 def _tags_of(
     definition: JobDefinition, args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> tuple[str, ...]:
-    from jobs.definitions import checked_tags
+    from jobs.options import checked_tags
 
     if not callable(definition.tags):
         return tuple(definition.tags)

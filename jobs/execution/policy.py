@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from jobs import registry
 from jobs.conf import Pool, settings
-from jobs.definitions import UNSET
+from jobs.options import UNSET
 
 if TYPE_CHECKING:
     from jobs.definitions import JobDefinition
