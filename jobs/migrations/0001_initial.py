@@ -112,6 +112,7 @@ class Migration(migrations.Migration):
                 ('updated_at', models.DateTimeField(auto_now=True)),
             ],
             options={
+                'verbose_name': 'schedule',
                 'ordering': ('name',),
                 'permissions': (('run_jobschedule', 'Can run schedules now'), ('pause_jobschedule', 'Can pause and resume schedules')),
                 'indexes': [models.Index(models.F('next_run_at'), condition=models.Q(('enabled', True)), name='jobs_schedule_due'), models.Index(models.F('definition'), name='jobs_schedule_definition')],

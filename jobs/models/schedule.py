@@ -139,6 +139,7 @@ class JobSchedule(models.Model):
     objects = JobScheduleQuerySet.as_manager()
 
     class Meta:
+        verbose_name = "schedule"
         permissions = (
             ("run_jobschedule", "Can run schedules now"),
             ("pause_jobschedule", "Can pause and resume schedules"),
