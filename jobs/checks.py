@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 from typing import Any
 
@@ -25,6 +26,19 @@ def check_settings(**kwargs: Any) -> Iterable[CheckMessage]:
         Error(str(error), hint="See docs/configuration.md.", id="jobs.E001")
         for error in settings.check()
     ]
+
+
+def check_names(**kwargs: Any) -> Iterable[CheckMessage]:
+    """W006: a misspelt setting would go unnoticed, and its default hold."""
+    names = settings.names()
+    for name in dir(django_settings):
+        near = difflib.get_close_matches(name, names, n=1, cutoff=0.85)
+        if name.startswith("JOBS_") and name not in names and near:
+            yield Warning(
+                f"{name} is no setting of the engine, and nothing reads it.",
+                hint=f"Did you mean {near[0]}?",
+                id="jobs.W006",
+            )
 
 
 def check_database(**kwargs: Any) -> Iterable[CheckMessage]:
@@ -88,6 +102,9 @@ def check_definitions(**kwargs: Any) -> Iterable[CheckMessage]:
     """W002: a definition names a queue that no pool serves, so its jobs would wait for ever."""
     from jobs import registry
 
+    if settings.check():
+        # Which queues are served is not known; E001 tells why.
+        return
     for definition in registry.all():
         if definition.queue_name not in settings.QUEUES:
             yield Warning(
@@ -136,6 +153,7 @@ def register_checks() -> None:
     """Register all of them; called once, when the app is ready."""
     for check in (
         check_settings,
+        check_names,
         check_database,
         check_transactions,
         check_backend,

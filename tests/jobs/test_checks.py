@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
-from django.core.checks import CheckMessage
+from django.core.checks import CheckMessage, run_checks
 from django.db import connections
 from pytest_django import Settings
 
@@ -34,6 +34,20 @@ def ids(messages: Iterable[CheckMessage]) -> set[str | None]:
         ("JOBS_POOLS", {"a": {"timeout": 0}}, "must be more than 0"),
         ("JOBS_POOLS", {"a": {"processes": 0}}, "must be a whole number of at least 1"),
         ("JOBS_RETENTION", {"done": 1}, "JOBS_RETENTION: 'done': must be one of"),
+        ("JOBS_POOLS", {"a": None}, "JOBS_POOLS['a']: None: must be a dict of options"),
+        ("JOBS_POOLS", {5: {}}, "JOBS_POOLS: 5: the name of a pool must be a text"),
+        ("JOBS_POOLS", {"a": {"queues": None}}, "must be a list of queue names"),
+        ("JOBS_POOLS", {"a": {"timeout": float("nan")}}, "longer than time can be counted"),
+        ("JOBS_POOLS", {"a": {"timeout": float("inf")}}, "longer than time can be counted"),
+        ("JOBS_POOLS", {"a": {"max_time": 0}}, "JOBS_POOLS['a']['max_time']: 0: must be more than"),
+        ("JOBS_POOLS", {"a": {"nice": 20}}, "must be a whole number from -20 to 19"),
+        ("JOBS_HEARTBEAT", 0, "JOBS_HEARTBEAT: 0: must be more than 0"),
+        ("JOBS_LEADER_TTL", 0, "JOBS_LEADER_TTL: 0: must be more than 0"),
+        ("JOBS_POLL_INTERVAL", 0, "JOBS_POLL_INTERVAL: 0: must be more than 0"),
+        ("JOBS_LISTEN_POLL", 0, "JOBS_LISTEN_POLL: 0: must be more than 0"),
+        ("JOBS_RETENTION", None, "JOBS_RETENTION: None: must be a dict of ages by kind"),
+        ("JOBS_DJANGO_Q2_PICKLE", "False", "'False': must be True or False"),
+        ("Q_CLUSTER", {"max_rss": "1g"}, "Q_CLUSTER['max_rss']: '1g': must be a whole number"),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_rule(
@@ -42,6 +56,24 @@ def test_a_wrong_setting_is_named_with_its_rule(
     setattr(settings, name, value)
     (found,) = checks.check_settings()
     assert (found.id, message in str(found.msg)) == ("jobs.E001", True), found.msg
+
+
+def test_wrong_pools_are_one_finding_and_no_crash_of_the_other_checks(settings: Settings) -> None:
+    settings.JOBS_POOLS = {"a": {"processes": 0}}
+    found = run_checks(tags=["jobs"])
+    assert ids(found) == {"jobs.E001"}
+
+
+def test_a_misspelt_setting_is_told_with_the_name_it_is_near_to(settings: Settings) -> None:
+    settings.JOBS_HEARTBAET = 5
+    (found,) = checks.check_names()
+    assert (found.id, "JOBS_HEARTBAET" in found.msg) == ("jobs.W006", True)
+    assert "JOBS_HEARTBEAT" in str(found.hint)
+
+
+def test_a_sites_own_setting_may_begin_like_the_engines(settings: Settings) -> None:
+    settings.JOBS_PER_PAGE = 20
+    assert not list(checks.check_names())
 
 
 def test_the_ledgers_database_must_exist(settings: Settings) -> None:
