@@ -6,24 +6,22 @@ the job starts, so that a job sees the row as it is then.
 
 from __future__ import annotations
 
-import inspect
 import json
 import re
-import types
-import typing
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Union
+from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
 from django.db.models import Model
 
 from jobs.compat import normalize_json
 from jobs.exceptions import InvalidArguments, MissingObject
+from jobs.parameters import MODEL_KEY, check, positional_name, shown
 
 if TYPE_CHECKING:
     from jobs.definitions import JobDefinition
 
-MODEL_KEY = "$model"
+UNSTORABLE = "text with a NUL character (\\x00) or a lone surrogate cannot be stored"
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -37,44 +35,17 @@ def encode(definition: JobDefinition, args: Sequence[Any], kwargs: Mapping[str, 
     Raises InvalidArguments, naming the parameter, the value and the rule.
     """
     check(definition, args, kwargs)
+    for name in kwargs:
+        if not _is_storable(name):
+            rule = f"the name {shown(name)} cannot be stored: {UNSTORABLE}"
+            raise InvalidArguments(definition.path, "kwargs", rule, name)
     return {
         "args": [
-            _encode(definition, _positional_name(definition, index), value)
+            _encode(definition, positional_name(definition, index), value)
             for index, value in enumerate(args)
         ],
         "kwargs": {name: _encode(definition, name, value) for name, value in kwargs.items()},
     }
-
-
-def check(definition: JobDefinition, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
-    """See that a call fits the signature: the number and names of its arguments, and those types
-    that are plain (str, int, float, bool, None, list, dict, Literal, models and their unions)."""
-    signature = definition.signature
-    try:
-        bound = signature.bind(*args, **kwargs)
-    except TypeError as error:
-        raise InvalidArguments(
-            definition.path, "arguments", f"{error}; the signature is {definition.label}{signature}"
-        ) from None
-    for name, value in bound.arguments.items():
-        parameter = signature.parameters[name]
-        if parameter.annotation is inspect.Parameter.empty:
-            continue
-        match parameter.kind:
-            case inspect.Parameter.VAR_POSITIONAL:
-                given = [(f"{name}[{index}]", item) for index, item in enumerate(value)]
-            case inspect.Parameter.VAR_KEYWORD:
-                given = list(value.items())
-            case _:
-                given = [(name, value)]
-        for label, item in given:
-            if not _fits(item, parameter.annotation):
-                raise InvalidArguments(
-                    definition.path,
-                    label,
-                    f"{_shown(item)} is not {_type_name(parameter.annotation)}",
-                    item,
-                )
 
 
 def check_payload(definition: JobDefinition, payload: Payload) -> Payload:
@@ -88,10 +59,10 @@ def check_payload(definition: JobDefinition, payload: Payload) -> Payload:
         )
     args, kwargs = payload.get("args", []), payload.get("kwargs", {})
     if not isinstance(args, Sequence) or isinstance(args, str):
-        raise InvalidArguments(definition.path, "args", f"{_shown(args)} is not a list", args)
+        raise InvalidArguments(definition.path, "args", f"{shown(args)} is not a list", args)
     if not isinstance(kwargs, Mapping):
         raise InvalidArguments(
-            definition.path, "kwargs", f"{_shown(kwargs)} is not an object", kwargs
+            definition.path, "kwargs", f"{shown(kwargs)} is not an object", kwargs
         )
     return encode(definition, args, kwargs)
 
@@ -120,10 +91,14 @@ def encode_result(value: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
+    kind = type(value)
+    # Most arguments are one of these, and need no walk.
+    if kind is int or kind is bool or value is None or (kind is str and _is_storable(value)):
+        return value
     # The round trip turns keys into text and refuses NaN, which the framework's own walk lets by.
     plain = json.loads(json.dumps(normalize_json(value), allow_nan=False))
     if not _is_storable(plain):
-        raise ValueError("text with a NUL character (\\x00) or a lone surrogate cannot be stored")
+        raise ValueError(UNSTORABLE)
     return plain
 
 
@@ -143,7 +118,7 @@ def _encode(definition: JobDefinition, name: str, value: Any) -> Any:
         return _plain(_keys_of_models(value))
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidArguments(
-            definition.path, name, f"{_shown(value)} cannot be stored as JSON: {error}", value
+            definition.path, name, f"{shown(value)} cannot be stored as JSON: {error}", value
         ) from None
 
 
@@ -179,69 +154,3 @@ def _fetch(label: str, pk: Any) -> Model:
     except model.DoesNotExist:
         raise MissingObject(model._meta.label, pk) from None
     return found
-
-
-def _positional_name(definition: JobDefinition, index: int) -> str:
-    parameters = [
-        name
-        for name, parameter in definition.signature.parameters.items()
-        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
-    ]
-    return parameters[index] if index < len(parameters) else f"args[{index}]"
-
-
-def _fits(value: Any, annotation: Any) -> bool:
-    """Whether a value may be passed for this annotation; an annotation that says nothing that can
-    be checked takes everything."""
-    if annotation is None or annotation is type(None):
-        return value is None
-    origin = typing.get_origin(annotation)
-    if origin in (Union, types.UnionType):
-        return any(_fits(value, choice) for choice in typing.get_args(annotation))
-    if origin is Literal:
-        return any(
-            value == choice and type(value) is type(choice)
-            for choice in typing.get_args(annotation)
-        )
-    if origin in (list, Sequence):
-        arguments = typing.get_args(annotation)
-        return isinstance(value, list | tuple) and all(
-            _fits(item, arguments[0]) for item in value if arguments
-        )
-    if origin in (dict, Mapping):
-        return isinstance(value, Mapping)
-    if isinstance(annotation, type):
-        return _fits_class(value, annotation)
-    return True
-
-
-def _fits_class(value: Any, expected: type) -> bool:
-    if issubclass(expected, Model):
-        stored = isinstance(value, Mapping) and value.get(MODEL_KEY) == expected._meta.label_lower
-        return stored or isinstance(value, expected)
-    if expected is bool:
-        return isinstance(value, bool)
-    if expected is int:
-        return isinstance(value, int) and not isinstance(value, bool)
-    if expected is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    if expected is str:
-        return isinstance(value, str)
-    if expected is list:
-        return isinstance(value, list | tuple)
-    if expected is dict:
-        return isinstance(value, Mapping)
-    return True
-
-
-def _type_name(annotation: Any) -> str:
-    return (
-        annotation.__name__
-        if isinstance(annotation, type)
-        else str(annotation).replace("typing.", "")
-    )
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}…"

@@ -6,7 +6,6 @@ import difflib
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields, replace
-from functools import cache
 from typing import TYPE_CHECKING, Any, overload
 from uuid import UUID
 
@@ -17,6 +16,7 @@ from jobs import registry
 from jobs.compat import Task, get_module_path
 from jobs.exceptions import InvalidDefinition
 from jobs.options import UNSET, normalized
+from jobs.parameters import signature_of
 
 if TYPE_CHECKING:
     from jobs.dispatch import Call
@@ -134,20 +134,6 @@ class JobDefinition(Task):
 def _restore_definition(path: str, options: dict[str, Any]) -> JobDefinition:
     declared: JobDefinition = import_string(path)
     return replace(declared, declared=False, **options)
-
-
-@cache
-def signature_of(function: Callable[..., Any], takes_context: bool) -> inspect.Signature:
-    """The signature of a call, type names resolved where they can be."""
-    try:
-        signature = inspect.signature(function, eval_str=True)
-    except (NameError, TypeError, SyntaxError, AttributeError):
-        # A name under TYPE_CHECKING: the parameters hold, their types stay text.
-        signature = inspect.signature(function)
-    if takes_context:
-        parameters = list(signature.parameters.values())[1:]
-        signature = signature.replace(parameters=parameters)
-    return signature
 
 
 _FRAMEWORK_OPTIONS = ("priority", "queue_name", "run_after", "backend")

@@ -15,7 +15,7 @@ from django.utils import timezone
 from jobs import arguments, events, registry
 from jobs.compat import is_importable
 from jobs.conf import settings
-from jobs.exceptions import InvalidArguments, InvalidOption
+from jobs.exceptions import InvalidArguments, InvalidOption, MissingObject
 from jobs.execution.policy import overrides_of
 from jobs.identifiers import uuid7
 from jobs.ledger import ledger
@@ -82,6 +82,9 @@ def new_job_from(
     """
     definition = registry.get(name)
     checked = arguments.check_payload(definition, payload)
+    if tags is None and callable(definition.tags):
+        # As the caller of `enqueue` would have: with the instances, not with their stored keys.
+        tags = _tags_of(definition, *_instances(definition, checked))
     job = _assemble(definition, checked, checked["args"], checked["kwargs"], tags)
     if queue:
         job.queue = _checked_queue(queue)
@@ -174,6 +177,15 @@ def _tags_of(
         raise InvalidArguments(
             definition.path, "tags", f"the callable for the tags raised {error!r}"
         ) from error
+
+
+def _instances(
+    definition: JobDefinition, payload: arguments.Payload
+) -> tuple[list[Any], dict[str, Any]]:
+    try:
+        return arguments.decode(payload)
+    except MissingObject as error:
+        raise InvalidArguments(definition.path, "arguments", str(error)) from None
 
 
 def _moment(value: dt.datetime | dt.timedelta | None, now: dt.datetime) -> dt.datetime | None:

@@ -148,6 +148,16 @@ def tagged(event_id: int) -> None:
     calls.append(event_id)
 
 
+@job(tags=lambda group: [f"group:{group.name}"])
+def tagged_by_name(group: Group) -> None:
+    calls.append(group.name)
+
+
+@job(tags=lambda: {}["missing"])
+def tagged_badly() -> None:
+    calls.append("never")
+
+
 @job
 def returns(value: Any) -> Any:
     return {"set": {1}} if value == "set" else value
@@ -159,6 +169,43 @@ def logs_and_reports() -> None:
     assert running is not None
     running.log("first line")
     running.progress(3, 10, "a third")
+
+
+@job(max_attempts=5, backoff=0)
+async def greets_later(name: str) -> str:
+    return name
+
+
+@job(max_attempts=9, backoff=lambda attempts, error: error.seconds * 100)
+def waits_by_its_error() -> None:
+    """Its back-off reads the error."""
+
+
+@job(max_attempts=9, backoff=lambda attempts: {}[attempts])
+def has_a_broken_backoff() -> None:
+    """Its back-off raises."""
+
+
+@job
+def says(what: str, value: Any, level: str = "info") -> None:
+    running = current_job()
+    assert running is not None
+    match what:
+        case "log":
+            running.log(value, level=level)
+        case "progress":
+            running.progress(float(value), message="a NUL: \x00")
+        case "release":
+            running.release(float(value))
+
+
+@job
+async def reports_from_a_loop() -> bool:
+    running = current_job()
+    assert running is not None
+    running.progress(1, 2)
+    running._looked -= 10
+    return running.should_stop()
 
 
 @job(backoff=lambda attempts: "soon", max_attempts=2)

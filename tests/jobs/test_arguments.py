@@ -12,10 +12,11 @@ from django.contrib.auth.models import Group
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs import arguments
+from jobs import arguments, dispatch, parameters
 from jobs.exceptions import InvalidArguments, InvalidOption
 from jobs.models import Job
 from tests.jobs import sample_jobs
+from tests.jobs.admin import form_jobs
 
 letters = st.characters(exclude_characters="\x00", exclude_categories=["Cs"])
 scalars = (
@@ -45,6 +46,12 @@ def test_tuples_become_lists_and_keys_text() -> None:
     payload = arguments.encode(sample_jobs.returns, ((1, 2),), {})
     assert payload["args"] == [[1, 2]]
     assert arguments.encode(sample_jobs.returns, ({1: 2},), {})["args"] == [{"1": 2}]
+
+
+@pytest.mark.parametrize("name", ["\x00", "\ud800"])
+def test_a_name_that_cannot_be_stored_is_refused_too(name: str) -> None:
+    with pytest.raises(InvalidArguments, match=r"kwargs.*lone surrogate"):
+        arguments.encode(form_jobs.variadic, (1,), {name: 1})
 
 
 @pytest.mark.parametrize(
@@ -85,12 +92,12 @@ def test_a_call_must_fit_the_signature(
     args: tuple[Any, ...], kwargs: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(InvalidArguments, match=message):
-        arguments.check(sample_jobs.add, args, kwargs)
+        parameters.check(sample_jobs.add, args, kwargs)
 
 
 def test_a_literal_is_checked() -> None:
     with pytest.raises(InvalidArguments, match="kind: 'other' is not Literal"):
-        arguments.check(sample_jobs.retries_flaky_only, ("other",), {})
+        parameters.check(sample_jobs.retries_flaky_only, ("other",), {})
 
 
 def test_the_context_is_not_an_argument() -> None:
@@ -160,3 +167,30 @@ def _make_hidden() -> Any:
 
 
 _hidden = _make_hidden()
+
+
+@pytest.mark.django_db
+def test_tags_see_model_instances_also_where_the_call_was_stored() -> None:
+    group = Group.objects.create(name="writers")
+    stored = {"args": [], "kwargs": {"group": {"$model": "auth.group", "pk": str(group.pk)}}}
+    dispatch.insert([dispatch.new_job_from(sample_jobs.tagged_by_name.path, stored)])
+    assert Job.objects.get().tags.get().name == "group:writers"
+    group.delete()
+    with pytest.raises(InvalidArguments, match="no longer exists"):
+        dispatch.new_job_from(sample_jobs.tagged_by_name.path, stored)
+
+
+@pytest.mark.django_db
+def test_a_tags_callable_that_raises_is_named() -> None:
+    with pytest.raises(InvalidArguments, match=r"the callable for the tags raised KeyError"):
+        sample_jobs.tagged_badly.enqueue()
+    assert not Job.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs"), [((1,), {}), ((1, 2), {}), ((), {"a": 1}), ((1,), {"b": 2})]
+)
+def test_a_fitting_call_passes_by_position_and_by_name(
+    args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> None:
+    assert arguments.encode(sample_jobs.add, args, kwargs) == {"args": list(args), "kwargs": kwargs}

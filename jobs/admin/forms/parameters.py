@@ -22,7 +22,7 @@ from jobs.admin.forms.fields import (
     PlainText,
     TypedChoice,
 )
-from jobs.arguments import MODEL_KEY
+from jobs.parameters import MODEL_KEY
 
 VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 EMPTY = inspect.Parameter.empty
