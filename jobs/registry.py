@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import logging
 from typing import TYPE_CHECKING
 
 from django.utils.module_loading import import_string
@@ -15,12 +16,20 @@ if TYPE_CHECKING:
 
 _definitions: dict[str, JobDefinition] = {}
 
+logger = logging.getLogger("jobs")
+
 
 def register(definition: JobDefinition) -> None:
     """Know this definition. A copy made by `.using()` does not replace what was declared."""
     known = _definitions.get(definition.path)
     if known is None or known.func is not definition.func:
         _definitions[definition.path] = definition
+
+
+def registered(name: str) -> JobDefinition | None:
+    """Return the definition if it is known already; for a name that comes with a request, which
+    must not choose what is imported."""
+    return _definitions.get(name)
 
 
 def find(name: str) -> JobDefinition | None:
@@ -31,9 +40,16 @@ def find(name: str) -> JobDefinition | None:
     known = _definitions.get(name)
     if known is not None:
         return known
+    # The import takes a name that starts with a dot for a relative one, and raises TypeError.
+    if any(not part.isidentifier() for part in name.split(".")):
+        return None
     try:
         found = import_string(name)
     except (ImportError, ValueError):
+        return None
+    except Exception:
+        # A module with an error in it: to this process its jobs are unknown, and no more than that.
+        logger.exception("%s: its module cannot be imported", name)
         return None
     if not isinstance(found, Task):  # type: ignore[misc]
         return None

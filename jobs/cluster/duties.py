@@ -113,7 +113,12 @@ class Duties:
     def _bury(self, ledger: Ledger) -> None:
         while self.deaths:
             death = self.deaths[0]
-            self._record(ledger, death)
+            try:
+                self._record(ledger, death)
+            except Exception:
+                # It is tried again, but the others come first.
+                self.deaths.rotate(-1)
+                raise
             self.deaths.popleft()
             self._confirm(death)
 

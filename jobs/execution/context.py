@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
+import math
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
 from time import monotonic
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from uuid import UUID
 
+from django.db import connections
 from django.utils import timezone
 
 from jobs.exceptions import InvalidOption, JobFailedForGood, JobReleased
+from jobs.execution.backoff import LONGEST as LONGEST_WAIT
 from jobs.ledger.outcome import ClaimedJob, LogLine
+from jobs.ledger.rows import storable
 
 if TYPE_CHECKING:
     from jobs.execution.policy import Policy
 
+T = TypeVar("T")
+
 REPORT_EVERY = 1.0
 """Seconds between two writes of a job's progress, and between two looks for a cancellation."""
 MOST_LOG_LINES = 1000
+LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 
 
 class CurrentJob:
@@ -87,11 +96,17 @@ class CurrentJob:
         """End this attempt and run the job again after so long.
 
         Spends an attempt of `max_attempts`, none of `max_exceptions`. Raises InvalidOption for a
-        negative time.
+        negative time, and for one of more than a year.
         """
         wait = seconds.total_seconds() if isinstance(seconds, dt.timedelta) else seconds
-        if isinstance(wait, bool) or not isinstance(wait, int | float) or not wait >= 0:
-            raise InvalidOption("seconds", seconds, "must be a number of at least 0")
+        if (
+            isinstance(wait, bool)
+            or not isinstance(wait, int | float)
+            or not 0 <= wait <= LONGEST_WAIT
+        ):
+            raise InvalidOption(
+                "seconds", seconds, f"must be a number between 0 and {LONGEST_WAIT:.0f}"
+            )
         raise JobReleased(float(wait))
 
     def fail(self, cause: BaseException | str) -> NoReturn:
@@ -99,16 +114,27 @@ class CurrentJob:
         raise JobFailedForGood(cause if isinstance(cause, BaseException) else RuntimeError(cause))
 
     def progress(self, done: float, total: float | None = None, message: str = "") -> None:
-        """Say how far the job is. Written at most once a second, and the last word always."""
-        self._progress = {"done": done, "total": total, "message": message}
+        """Say how far the job is. Written at most once a second, and the last word always.
+
+        Raises InvalidOption if `done` or `total` is not a finite number.
+        """
+        for name, value in (("done", done), ("total", total)):
+            if not ((value is None and name == "total") or _is_finite(value)):
+                raise InvalidOption(name, value, "must be a finite number")
+        self._progress = {"done": done, "total": total, "message": storable(str(message))}
         if monotonic() - self._reported >= REPORT_EVERY:
             self._report()
 
-    def log(self, message: str, *, level: str = "info") -> None:
-        """Keep a line with this attempt. Lines are written when the attempt ends; of more than
-        1,000 the rest are dropped, which the last line says."""
+    def log(self, message: object, *, level: str = "info") -> None:
+        """Keep a line, the text of `message`, with this attempt.
+
+        Lines are written when the attempt ends; of more than 1,000 the rest are dropped, which the
+        last line says. Raises InvalidOption for a level that is not one of LOG_LEVELS.
+        """
+        if level not in LOG_LEVELS:
+            raise InvalidOption("level", level, f"must be one of {', '.join(LOG_LEVELS)}")
         if len(self.lines) < MOST_LOG_LINES:
-            self.lines.append(LogLine(timezone.now(), level, message))
+            self.lines.append(LogLine(timezone.now(), level, str(message)))
         elif len(self.lines) == MOST_LOG_LINES:
             note = f"more than {MOST_LOG_LINES} lines; the rest was dropped"
             self.lines.append(LogLine(timezone.now(), "warning", note))
@@ -122,7 +148,7 @@ class CurrentJob:
             return True
         if not self._cancelled and monotonic() - self._looked >= REPORT_EVERY:
             self._looked = monotonic()
-            self._cancelled = self._row().filter(cancel_requested=True).exists()
+            self._cancelled = _outside_the_loop(self._is_cancel_requested)
         return self._cancelled
 
     def flush(self) -> None:
@@ -132,8 +158,14 @@ class CurrentJob:
 
     def _report(self) -> None:
         self._reported = monotonic()
-        self._row().update(progress=self._progress)
+        _outside_the_loop(self._write_progress)
         self._progress = None
+
+    def _write_progress(self) -> None:
+        self._row().update(progress=self._progress)
+
+    def _is_cancel_requested(self) -> bool:
+        return bool(self._row().filter(cancel_requested=True).exists())
 
     def _row(self) -> Any:
         from jobs.conf import settings
@@ -143,6 +175,28 @@ class CurrentJob:
         return Job.objects.using(settings.DATABASE).filter(
             pk=self._claimed.id, fence=self._claimed.fence, state="running"
         )
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _outside_the_loop(query: Callable[[], T]) -> T:
+    """Run a query; in a coroutine job over another thread's connection, as Django allows none in a
+    thread with a running event loop."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return query()
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(_then_disconnect, query).result()
+
+
+def _then_disconnect(query: Callable[[], T]) -> T:
+    try:
+        return query()
+    finally:
+        connections.close_all()
 
 
 _current: ContextVar[CurrentJob | None] = ContextVar("current_job", default=None)

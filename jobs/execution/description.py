@@ -17,9 +17,9 @@ class Described:
     traceback: str
 
 
-def class_path(error: BaseException) -> str:
+def class_path(error: BaseException | type[BaseException]) -> str:
     """The dotted path of the exception's class, as `django.tasks` stores it."""
-    kind = type(error)
+    kind = error if isinstance(error, type) else type(error)
     return f"{kind.__module__}.{kind.__qualname__}"
 
 

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 
 from jobs import registry
 from jobs.conf import settings
+from jobs.exceptions import JobLost, JobTimeout
 from jobs.execution import finishing, retrying
+from jobs.execution.description import class_path, describe
 from jobs.execution.policy import Policy
 from jobs.failures.fingerprint import fingerprint
 from jobs.ledger.contract import Ledger
 from jobs.ledger.outcome import ClaimedJob, Failure, Outcome
-from jobs.models.states import AttemptOutcome, JobState
+from jobs.models.states import AttemptOutcome, FailureReason, JobState
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +66,23 @@ def _outcome(
     pool = next(iter(settings.POOLS.values()))
     policy = Policy.of(definition, job.options, pool)
     goes_on = interrupted and policy.may_repeat
+    broken: Exception | None = None
     if goes_on:
         decision, kind = retrying.again(0), AttemptOutcome.INTERRUPTED
+    elif timed_out:
+        kind = AttemptOutcome.TIMED_OUT
+        error = JobTimeout(policy.timeout or 0.0)
+        try:
+            decision = retrying.after_exception(job, policy, definition, error, now)
+        except Exception as raised:
+            # A policy that raises must not keep this job, and those after it, from their rescue.
+            broken = raised
+            decision = retrying.failed(FailureReason.TIMED_OUT)
+        if decision is retrying.DISCARD:
+            kind = AttemptOutcome.DISCARDED
     else:
-        decision = retrying.after_crash(job, policy, now, timed_out=timed_out)
-        kind = AttemptOutcome.TIMED_OUT if timed_out else AttemptOutcome.LOST
-    name = "jobs.exceptions.JobTimeout" if timed_out else "jobs.exceptions.JobLost"
+        decision, kind = retrying.after_crash(job, policy, now), AttemptOutcome.LOST
+    name = class_path(JobTimeout) if timed_out else class_path(JobLost)
     outcome = Outcome(
         job=job,
         outcome=kind,
@@ -84,6 +97,10 @@ def _outcome(
         is_crash=not timed_out and not goes_on,
         refund=goes_on,
     )
+    if broken is not None:
+        described = describe(broken)
+        outcome.message += f"; its policy raised {described.exception_class}: {described.message}"
+        outcome.traceback = described.traceback
     if decision.reason is not None:
         outcome.failure = Failure(
             reason=decision.reason,

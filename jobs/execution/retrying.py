@@ -82,18 +82,12 @@ def after_release(job: ClaimedJob, policy: Policy, seconds: float, now: dt.datet
     return again(seconds)
 
 
-def after_crash(job: ClaimedJob, policy: Policy, now: dt.datetime, *, timed_out: bool) -> Decision:
-    """Decide after the death of the worker.
+def after_crash(job: ClaimedJob, policy: Policy, now: dt.datetime) -> Decision:
+    """Decide after the death of the worker, other than by a hard timeout, which is an exception.
 
     A crash is not the job's exception: with `on_crash="retry"` the job runs again even after its
-    last attempt, until it has taken `max_crashes` workers with it. A kill after the hard timeout
-    is a timeout: it counts as an exception does.
+    last attempt, until it has taken `max_crashes` workers with it.
     """
-    if timed_out:
-        if policy.fail_on_timeout or not _attempts_left(job, policy, exceptions=1):
-            return failed(FailureReason.TIMED_OUT)
-        delay = wait_before_retry(policy.backoff, job.attempts, None)
-        return failed(FailureReason.EXPIRED) if _expires(job, now, delay) else again(delay)
     if not policy.may_repeat:
         return failed(FailureReason.LOST)
     if job.crashes + 1 >= policy.max_crashes:

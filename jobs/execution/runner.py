@@ -117,6 +117,7 @@ def _call(
     args: list[Any],
     kwargs: dict[str, Any],
 ) -> Any:
+    given = args
     if definition.takes_context:
         args = [framework_events.context_of(definition, claimed), *args]
     try:
@@ -125,7 +126,8 @@ def _call(
         with time_limit(policy.timeout):
             return definition.func(*args, **kwargs)
     except TypeError as error:
-        if _is_of_the_call(error):
+        # Of the call itself, or of something inside the function?
+        if not _fit(definition, given, kwargs):
             label = f"{definition.label}{definition.signature}"
             raise InvalidArguments(
                 definition.path, "arguments", f"{error}; the signature is now {label}"
@@ -148,12 +150,13 @@ async def _awaited(
         raise
 
 
-def _is_of_the_call(error: TypeError) -> bool:
-    """Whether the call itself failed, not something inside the function."""
-    frames = error.__traceback__
-    while frames is not None and frames.tb_frame.f_globals.get("__name__") == __name__:
-        frames = frames.tb_next
-    return frames is None
+def _fit(definition: JobDefinition, args: list[Any], kwargs: dict[str, Any]) -> bool:
+    """Whether these arguments fit the signature as it is now."""
+    try:
+        definition.signature.bind(*args, **kwargs)
+    except TypeError:
+        return False
+    return True
 
 
 def _released(

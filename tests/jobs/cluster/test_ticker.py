@@ -11,7 +11,8 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from jobs.cluster import sweeps
-from jobs.cluster.duties import work_is_left
+from jobs.cluster.deaths import Death
+from jobs.cluster.duties import DEATHS, Duties, work_is_left
 from jobs.cluster.identity import Identity, register_cluster, register_worker
 from jobs.cluster.leadership import Leadership
 from jobs.cluster.pulse import Pulse
@@ -178,3 +179,24 @@ def test_work_is_left_while_a_job_is_ready_or_runs_here(book: Ledger, identity: 
     book.give_back([claimed])
     Job.objects.update(definition="no.such.job", id=uuid4())
     assert not work_is_left(identity)
+
+
+def test_a_death_that_cannot_be_recorded_holds_up_no_other(
+    book: Ledger, identity: Identity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    buried: list[int] = []
+
+    def rescue_workers(ledger: Ledger, ids: list[int], detail: str, **how: bool) -> None:
+        if ids == [1]:
+            raise ValueError("cannot be read")
+        buried.extend(ids)
+
+    monkeypatch.setattr(sweeps, "rescue_workers", rescue_workers)
+    duties = Duties(identity, Pulse(identity), confirm=lambda death: None, idle=None)
+    duties.deaths += [Death(number, 100 + number, number, "signal 9") for number in (1, 2, 3)]
+    (bury,) = [tick for tick in duties.of_rescue() if tick.name == DEATHS]
+    for _ in range(2):
+        with pytest.raises(ValueError, match="cannot be read"):
+            bury.run(book)
+    assert buried == [2, 3]
+    assert [death.worker_id for death in duties.deaths] == [1]

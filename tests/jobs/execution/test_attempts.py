@@ -173,6 +173,14 @@ def test_an_argument_that_no_longer_fits_fails_without_a_retry() -> None:
     assert "old_name" in failure.message
 
 
+def test_an_argument_that_no_longer_fits_a_coroutine_fails_without_a_retry() -> None:
+    result = sample_jobs.greets_later.enqueue("Ada")
+    Job.objects.update(arguments={"args": [], "kwargs": {"old_name": 1}})
+    job = run(result)
+    failure = FailedJob.objects.get()
+    assert (job.attempts, failure.exception_class) == (1, "jobs.exceptions.InvalidArguments")
+
+
 def test_an_unknown_definition_fails_in_the_caller_as_no_other_code_could_run_it() -> None:
     sample_jobs.add.enqueue(1)
     Job.objects.update(definition="tests.jobs.sample_jobs.gone")
@@ -197,6 +205,39 @@ def test_progress_and_log_are_kept() -> None:
     job = run(sample_jobs.logs_and_reports.enqueue())
     assert job.progress == {"done": 3, "total": 10, "message": "a third"}
     assert JobLog.objects.get().message == "first line"
+
+
+def test_whatever_is_logged_is_kept_as_text() -> None:
+    job = run(sample_jobs.says.enqueue("log", {"rows": 3}))
+    assert (job.state, JobLog.objects.get().message) == (JobState.SUCCEEDED, "{'rows': 3}")
+
+
+@pytest.mark.parametrize(
+    ("what", "value", "level", "field"),
+    [
+        ("log", "word", "catastrophic", "level"),
+        ("progress", "nan", "info", "done"),
+        ("release", "inf", "info", "seconds"),
+        ("release", "1e12", "info", "seconds"),
+    ],
+)
+def test_what_the_ledger_cannot_hold_is_refused_by_field_value_and_rule(
+    what: str, value: str, level: str, field: str
+) -> None:
+    job = run(sample_jobs.says.enqueue(what, value, level))
+    failure = FailedJob.objects.get(job=job)
+    assert failure.exception_class == "jobs.exceptions.InvalidOption"
+    assert failure.message.startswith(f"{field}: ")
+
+
+def test_a_message_of_progress_may_hold_any_text() -> None:
+    job = run(sample_jobs.says.enqueue("progress", 1))
+    assert job.progress == {"done": 1.0, "total": None, "message": "a NUL: \\x00"}
+
+
+def test_a_coroutine_job_can_report_and_hear_that_it_should_stop() -> None:
+    job = run(sample_jobs.reports_from_a_loop.enqueue())
+    assert (job.state, job.result, job.progress["done"]) == (JobState.SUCCEEDED, False, 1)
 
 
 def test_at_most_once_never_runs_again_even_if_a_call_asks(calls: list[object]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 
 import pytest
 from django.utils import timezone
@@ -72,6 +73,47 @@ def test_a_kill_past_the_hard_timeout_is_a_timeout(book: Ledger, final: bool, st
     claim(book)
     rescue.rescue(book, [WORKER], detail="killed after 1 s", timed_out=True)
     assert (Job.objects.get().state, Attempt.objects.get().outcome) == (state, "timed_out")
+
+
+def test_a_kill_past_the_hard_timeout_heeds_the_whole_policy(book: Ledger) -> None:
+    """As the soft timeout does: it is chance which of the two ends an attempt."""
+    sample_jobs.retries_flaky_only.enqueue("flaky")
+    sample_jobs.waits_by_its_error.using(timeout=0.5).enqueue()
+    claim(book)
+    rescue.rescue(book, [WORKER], detail="timed out", timed_out=True)
+    states = dict(Job.objects.values_list("definition", "state"))
+    assert states == {
+        sample_jobs.retries_flaky_only.path: "failed",
+        sample_jobs.waits_by_its_error.path: "scheduled",
+    }
+
+
+def test_a_policy_that_raises_keeps_no_job_from_its_rescue(book: Ledger) -> None:
+    sample_jobs.has_a_broken_backoff.enqueue()
+    sample_jobs.add.using(max_attempts=2, backoff=0).enqueue(1)
+    claim(book)
+    rescue.rescue(book, [WORKER], detail="timed out", timed_out=True)
+    assert Job.objects.get(definition=sample_jobs.add.path).state == JobState.READY
+    failure = FailedJob.objects.get()
+    assert (failure.definition, failure.reason) == (
+        sample_jobs.has_a_broken_backoff.path,
+        "timed_out",
+    )
+    assert failure.exception_class == "jobs.exceptions.JobTimeout"
+    assert "its policy raised builtins.KeyError: 1" in failure.message
+
+
+def test_a_module_that_cannot_be_imported_keeps_no_job_from_its_rescue(
+    book: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "broken_jobs.py").write_text("raise RuntimeError('not today')")
+    monkeypatch.syspath_prepend(tmp_path)
+    sample_jobs.add.enqueue(1)
+    Job.objects.update(definition="broken_jobs.work")
+    claim(book)
+    rescue.rescue(book, [WORKER], detail="signal 9")
+    assert Job.objects.get().state == JobState.READY
+    assert "broken_jobs.work: its module cannot be imported" in caplog.text
 
 
 def test_a_crash_past_retry_until_fails_the_job(book: Ledger) -> None:
