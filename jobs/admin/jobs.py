@@ -20,6 +20,7 @@ from jobs.admin.dispatch import DispatchView
 from jobs.admin.operations import action_of
 from jobs.admin.readonly import ReadOnlyAdmin
 from jobs.admin.timeline import timeline_of
+from jobs.definitions import JobDefinition
 from jobs.execution.policy import Policy
 from jobs.models import FINISHED_STATES, FailedJob, Job, JobState, JobTag
 
@@ -150,7 +151,7 @@ class JobAdmin(ReadOnlyAdmin):
             "log_is_cut": len(lines) > LOG_LINES,
             "failed_job": failed,
             "lineage": lineage.of(row, failed),
-            "copy_url": self._copy_url(request, row) if definition else "",
+            "copy_url": self._copy_url(request, row, definition),
         }
 
     def _dispatch_url(self, request: HttpRequest) -> str:
@@ -158,7 +159,9 @@ class JobAdmin(ReadOnlyAdmin):
             return ""
         return reverse(f"{self.admin_site.name}:jobs_job_dispatch")
 
-    def _copy_url(self, request: HttpRequest, job: Job) -> str:
+    def _copy_url(self, request: HttpRequest, job: Job, definition: JobDefinition | None) -> str:
+        if definition is None or definition.internal:
+            return ""
         address = self._dispatch_url(request)
         query = urlencode({"definition": job.definition, "like": str(job.pk)})
         return f"{address}?{query}" if address else ""

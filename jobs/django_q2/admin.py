@@ -142,7 +142,7 @@ class ScheduleForm(forms.ModelForm):
         whoever edits schedules could otherwise run anything that can be imported."""
         value = self.cleaned_data[name]
         if value and value != getattr(self.instance, name):
-            definition = registry.find(value)
+            definition = registry.registered(value)
             if definition is None or definition.internal:
                 raise forms.ValidationError(
                     "%(value)s is not a registered job definition. Decorate it with @job, or "

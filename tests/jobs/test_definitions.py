@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import pickle
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,10 +31,24 @@ def test_an_unknown_name_suggests_the_nearest() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["os.system", "tests.jobs.sample_jobs.calls", "nowhere", "", "a.b"]
+    "name",
+    ["os.system", "tests.jobs.sample_jobs.calls", "nowhere", "", "a.b", "..jobs.add", ".x", "a..b"],
 )
 def test_only_what_a_decorator_made_can_be_reached_by_name(name: str) -> None:
     assert registry.find(name) is None
+
+
+def test_what_is_not_registered_is_found_by_importing_its_module_and_by_that_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "late_jobs.py").write_text(
+        "from jobs import job\n\n@job\ndef late() -> None:\n    pass\n"
+    )
+    assert registry.registered("late_jobs.late") is None
+    found = registry.find("late_jobs.late")
+    assert found is not None
+    assert registry.registered("late_jobs.late") is found
 
 
 def test_the_function_can_be_called_as_before() -> None:

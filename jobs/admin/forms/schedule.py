@@ -70,10 +70,13 @@ class JobScheduleForm(forms.ModelForm):
 
     def _arguments_form(self) -> ArgumentsForm | None:
         name = self.data.get("definition") if self.is_bound else self.initial.get("definition", "")
-        definition = registry.find(name) if name else None
+        stored_name = self.instance.definition
+        # Only a stored name may lead to an import.
+        known = registry.find if name == stored_name else registry.registered
+        definition = known(name) if name else None
         if definition is None or "definition" not in self.fields:
             return None
-        stored = self.instance.arguments if name == self.instance.definition else None
+        stored = self.instance.arguments if name == stored_name else None
         if not self.is_bound:
             return ArgumentsForm(definition, stored=stored)
         shown = self.data.get(SHOWN, "")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import sys
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -44,7 +46,9 @@ def test_the_list_offers_what_is_registered_by_module_and_can_be_searched(boss: 
     assert "No job has" in boss.get(reverse("admin:jobs_job_dispatch") + "?q=zzzz").text
 
 
-@pytest.mark.parametrize("name", ["os.system", "no.such", form_jobs.hidden.path, "\x00", "."])
+@pytest.mark.parametrize(
+    "name", ["os.system", "no.such", form_jobs.hidden.path, "\x00", ".", "..a.b"]
+)
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_only_registered_definitions_can_be_dispatched(
     boss: Client, name: str, method: str
@@ -54,6 +58,42 @@ def test_only_registered_definitions_can_be_dispatched(
     assert done.status_code == 302
     assert "can be dispatched" in " ".join(map(str, get_messages(done.wsgi_request)))
     assert not Job.objects.exists()
+
+
+def test_a_name_in_a_request_imports_nothing(
+    boss: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "unwanted.py").write_text("raise SystemExit('imported')\n")
+
+    boss.get(address("unwanted.thing"))
+    boss.post(address("unwanted.thing"))
+    boss.post(reverse("admin:jobs_jobschedule_add"), {"definition": "unwanted.thing"})
+    boss.post(
+        reverse("admin:django_q_schedule_add"), {"func": "unwanted.thing", "hook": "unwanted.x"}
+    )
+
+    assert "unwanted" not in sys.modules
+
+
+def test_a_copy_of_a_job_is_offered_where_its_module_was_not_imported_yet(
+    boss: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "elsewhere.py").write_text(
+        "from jobs import job\n\n@job\ndef there() -> None:\n    pass\n"
+    )
+    job = JobFactory(definition="elsewhere.there", arguments={"args": [], "kwargs": {}})
+
+    assert boss.get(address("elsewhere.there", like=str(job.pk))).status_code == 200
+
+
+def test_no_copy_is_offered_of_a_job_that_serves_others(boss: Client) -> None:
+    job = JobFactory(definition=form_jobs.hidden.path, arguments={"args": [], "kwargs": {}})
+
+    page = boss.get(reverse("admin:jobs_job_change", args=[job.pk]))
+
+    assert "Dispatch a copy" not in page.text
 
 
 def test_the_form_shows_types_defaults_and_help(boss: Client) -> None:
