@@ -76,11 +76,13 @@ def adopt(task: Task) -> JobDefinition:
 def get(name: str) -> JobDefinition:
     """Return the definition.
 
-    Raises UnknownDefinition, with the nearest known name, if there is none.
+    Raises UnknownDefinition if there is none: with the one whose function has this name, else with
+    the nearest name.
     """
     found = find(name)
     if found is None:
-        near = difflib.get_close_matches(name, _definitions, n=1)
+        same_function = [known for known in names() if known.rpartition(".")[2] == name]
+        near = same_function or difflib.get_close_matches(name, _definitions, n=1)
         raise UnknownDefinition(name, near[0] if near else "")
     return found
 

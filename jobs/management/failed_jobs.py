@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -12,7 +11,6 @@ from django.db.models import Q
 
 from jobs import queue_names, registry
 from jobs.conf import settings as conf
-from jobs.exceptions import UnknownDefinition
 from jobs.management.command import refusal
 from jobs.management.moments import past
 from jobs.management.output import moment
@@ -50,7 +48,7 @@ def matching(options: Mapping[str, Any]) -> tuple[FailedJobQuerySet, str]:
     if definition := options.get("definition"):
         rows = rows.filter(definition=definition)
         if not FailedJob.objects.using(conf.DATABASE).filter(definition=definition).exists():
-            _check_definition(definition)
+            registry.get(definition)
         words.append(f"of {definition}")
     if since := options.get("since"):
         rows = rows.filter(failed_at__gte=since)
@@ -83,12 +81,3 @@ def _unknown(ids: Sequence[UUID]) -> CommandError:
         else:
             lines.append(f"There is no failed job {one}.")
     return refusal("\n".join(lines))
-
-
-def _check_definition(name: str) -> None:
-    names = registry.names()
-    if name in names:
-        return
-    by_last_part = [known for known in names if known.rpartition(".")[2] == name]
-    near = by_last_part or difflib.get_close_matches(name, names, n=1)
-    raise UnknownDefinition(name, near[0] if near else "")

@@ -12,6 +12,7 @@ from jobs.cluster.naming import POOL_VARIABLE, VARIABLE
 from jobs.conf import Pool
 from jobs.conf import settings as conf
 from jobs.exceptions import JobsConfigurationError
+from jobs.management.command import USAGE
 from jobs.management.pools import pool_of
 
 
@@ -21,6 +22,13 @@ class Command(BaseCommand):
         "jobs, runs schedules and rescues the jobs of dead workers. SIGTERM or Ctrl-C lets running "
         "jobs end within the pool's shutdown_grace; once more ends them now."
     )
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        told = (
+            "Exit codes: 0: stopped as it was asked to; 1: it could not start; "
+            f"{USAGE}: refused, nothing was started."
+        )
+        return super().create_parser(prog_name, subcommand, epilog=told, **kwargs)
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -40,7 +48,9 @@ class Command(BaseCommand):
             pools = _pools(options["pool"])
             cluster = JobsCluster(pools, run_once=options["run_once"])
             cluster.start()
-        except (JobsConfigurationError, ClusterFailed) as error:
+        except JobsConfigurationError as error:
+            raise CommandError(str(error), returncode=USAGE) from error
+        except ClusterFailed as error:
             raise CommandError(str(error)) from error
         if cluster.supervise() == EXIT_RESTART:
             _start_anew()

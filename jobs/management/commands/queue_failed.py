@@ -11,7 +11,7 @@ from django.core.management.base import CommandParser
 from jobs.conf import settings as conf
 from jobs.failures.lineage import lineage
 from jobs.failures.tracebacks import marked
-from jobs.management.command import OperatorCommand, positive, uuid
+from jobs.management.command import OperatorCommand, positive, refusal, uuid
 from jobs.management.failed_jobs import add_filters, matching, of_ids
 from jobs.management.output import moment, plain, table
 from jobs.models import Attempt, FailedJob, Job
@@ -35,11 +35,12 @@ class Command(OperatorCommand):
             "--unretried", action="store_true", help="only those that were not retried"
         )
         parser.add_argument(
-            "--limit", type=positive, default=LIMIT, metavar="N", help=f"{LIMIT} by default"
+            "--limit", type=positive, metavar="N", help=f"so many of them, {LIMIT} by default"
         )
 
     def operate(self, **options: Any) -> None:
         if options["id"]:
+            _refuse_filters(options)
             found = of_ids([options["id"]])[0]
             self._show_one(FailedJob.objects.using(conf.DATABASE).get(pk=found.pk), options)
         else:
@@ -49,7 +50,7 @@ class Command(OperatorCommand):
         rows, words = matching(options)
         if options["unretried"]:
             rows = rows.unretried()
-        limit = options["limit"]
+        limit = options["limit"] or LIMIT
         found = list(rows.defer("arguments", "traceback")[: limit + 1])
         data = {
             "failed": [_summary(failed) for failed in found[:limit]],
@@ -109,6 +110,12 @@ class Command(OperatorCommand):
         if failed.traceback:
             parts.append(marked(failed.traceback))
         self.show(options, data, "\n\n".join(parts))
+
+
+def _refuse_filters(options: Mapping[str, Any]) -> None:
+    filters = ("queue", "definition", "since", "unretried", "limit")
+    if given := [f"--{name}" for name in filters if options[name]]:
+        raise refusal(f"An ID shows one failed job: leave out {', '.join(given)}.")
 
 
 def _attempts_table(attempts: list[Attempt]) -> str:

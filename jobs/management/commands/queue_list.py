@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -11,8 +10,7 @@ from django.db.models import Exists, OuterRef
 
 from jobs import queue_names, registry
 from jobs.conf import settings as conf
-from jobs.exceptions import UnknownDefinition
-from jobs.management.command import OperatorCommand, nothing, positive
+from jobs.management.command import OperatorCommand, nothing, positive, refusal
 from jobs.management.output import as_json, plain, table
 from jobs.models import Job, JobState, JobTag
 from jobs.models.job import JobQuerySet
@@ -37,12 +35,14 @@ class Command(OperatorCommand):
         )
         parser.add_argument("--tag", metavar="TAG", help="jobs that bear this tag")
         parser.add_argument(
-            "--limit", type=positive, default=LIMIT, metavar="N", help=f"{LIMIT} by default"
+            "--limit", type=positive, metavar="N", help=f"so many jobs, {LIMIT} by default"
         )
 
     def operate(self, **options: Any) -> None:
         if any(options[name] for name in ("queue", "state", "definition", "tag")):
             self._list_jobs(options)
+        elif options["limit"]:
+            raise refusal("--limit is for jobs: say also QUEUE, --state, --definition or --tag.")
         else:
             self._list_queues(options)
 
@@ -68,7 +68,7 @@ class Command(OperatorCommand):
         self.show(options, {"queues": queues}, table(headings, rows))
 
     def _list_jobs(self, options: Mapping[str, Any]) -> None:
-        jobs = list(_jobs(options)[: options["limit"]])
+        jobs = list(_jobs(options)[: options["limit"] or LIMIT])
         if options["json"]:
             self.stdout.write(as_json({"jobs": [_facts(job) for job in jobs]}))
         if not jobs:
@@ -101,9 +101,8 @@ def _jobs(options: Mapping[str, Any]) -> JobQuerySet:
         jobs = jobs.in_state(options["state"])
     if definition := options["definition"]:
         jobs = jobs.filter(definition=definition)
-        if definition not in registry.names() and not jobs.exists():
-            near = difflib.get_close_matches(definition, registry.names(), n=1)
-            raise UnknownDefinition(definition, near[0] if near else "")
+        if not jobs.exists():
+            registry.get(definition)
     if options["tag"]:
         tags = JobTag.objects.using(conf.DATABASE).filter(job=OuterRef("pk"), name=options["tag"])
         jobs = jobs.filter(Exists(tags))

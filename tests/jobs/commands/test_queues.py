@@ -220,3 +220,19 @@ def test_what_is_printed_as_json_is_json_and_nothing_else(run: Run) -> None:
 
     for command in ("queue_status", "queue_list", "queue_failed", "queue_monitor"):
         assert isinstance(json.loads(run(command, "--json").out), dict)
+
+
+def test_an_option_that_would_do_nothing_is_refused(run: Run) -> None:
+    failed = FailedJobFactory()
+    queues = run("queue_list", "--limit", "3")
+    assert (queues.code, "--limit" in queues.error) == (2, True)
+    one = run("queue_failed", str(failed.pk), "--queue", "high", "--unretried")
+    assert (one.code, one.out) == (2, "")
+    assert "--queue, --unretried" in one.error
+
+
+@pytest.mark.parametrize("command", ["queue_list", "queue_failed", "queue_retry"])
+def test_the_bare_name_of_a_function_is_answered_with_its_path(run: Run, command: str) -> None:
+    done = run(command, "--definition", "add")
+    assert done.code == 2
+    assert "Did you mean 'tests.jobs.sample_jobs.add'?" in done.error
