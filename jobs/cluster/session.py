@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from django.db import InterfaceError, OperationalError, connections
+from django.db import DatabaseError, InterfaceError, OperationalError, connections
 
 from jobs.conf import settings as conf
 from jobs.ledger import Ledger, ledger
@@ -20,8 +20,14 @@ T = TypeVar("T")
 CONNECTION_LOST = (OperationalError, InterfaceError)
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 5.0
+_LIMIT_EXCEEDED = "54"
+"""The class of SQLSTATEs that PostgreSQL's driver reports as an operational error too."""
 
 logger = logging.getLogger("jobs.cluster")
+
+
+class TooMuchForTheDatabase(DatabaseError):
+    """A statement exceeds a limit of PostgreSQL, such as 256 MB of text in a JSON value."""
 
 
 def thread_connection() -> BaseDatabaseWrapper:
@@ -57,11 +63,16 @@ class LedgerSession:
         return self._connection
 
     def once(self, work: Callable[[Ledger], T]) -> T:
-        """Run `work`; if the connection breaks, give it up and raise what broke it."""
+        """Run `work`; if the connection breaks, give it up and raise what broke it.
+
+        Raises TooMuchForTheDatabase for a statement that will not do however often it is tried.
+        """
         try:
             return work(ledger(self.connection))
-        except CONNECTION_LOST:
+        except CONNECTION_LOST as error:
             self.lost()
+            if str(getattr(error.__cause__, "sqlstate", None)).startswith(_LIMIT_EXCEEDED):
+                raise TooMuchForTheDatabase(_line(error)) from error
             raise
 
     def lost(self) -> None:

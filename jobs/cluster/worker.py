@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from enum import Enum, auto
 from typing import Any
 
@@ -17,7 +17,7 @@ from jobs.cluster.identity import Identity
 from jobs.cluster.idle import Idle
 from jobs.cluster.knowledge import Unknown
 from jobs.cluster.recycling import ServiceLife
-from jobs.cluster.session import LedgerSession, thread_connection
+from jobs.cluster.session import CONNECTION_LOST, LedgerSession, thread_connection
 from jobs.cluster.slot import Slot
 from jobs.cluster.user_connections import UserConnections
 from jobs.cluster.wake import Wake
@@ -214,10 +214,22 @@ class Worker:
         Repeating is safe: the ledger takes an attempt's end once, from the newest fence.
         """
         outcomes = list(self._finished)
-        self._session.call(lambda ledger: finishing.finish(ledger, outcomes))
+        try:
+            self._finish(outcomes)
+        except CONNECTION_LOST:
+            raise
+        except Exception as error:
+            # Dying of it would only have the job run again, and end so again.
+            ids = ", ".join(str(outcome.job.id) for outcome in outcomes)
+            logger.exception("the ledger refuses how these jobs ended: %s", ids)
+            outcomes = [runner.unwritable(outcome, error) for outcome in outcomes]
+            self._finish(outcomes)
         self._finished.clear()
         for outcome in outcomes:
             self._on_outcome(outcome)
+
+    def _finish(self, outcomes: Sequence[Outcome]) -> None:
+        self._session.call(lambda ledger: finishing.finish(ledger, outcomes))
 
     def _give_back(self, jobs: Iterable[ClaimedJob]) -> None:
         if unstarted := list(jobs):

@@ -242,6 +242,27 @@ def _decide(
         return retrying.failed(FailureReason.EXCEPTION), broken
 
 
+def unwritable(outcome: Outcome, error: Exception) -> Outcome:
+    """What takes the place of an outcome that the ledger refuses: the job has failed for good, as
+    running it again would only end so again."""
+    described = describe(error)
+    instead = Outcome(
+        job=outcome.job,
+        outcome=AttemptOutcome.FAILED,
+        state=JobState.FAILED,
+        started_at=outcome.started_at,
+        finished_at=outcome.finished_at,
+        exception_class=described.exception_class,
+        message=f"The attempt ended ({outcome.outcome}), but that cannot be written: "
+        f"{described.message}",
+        traceback=described.traceback,
+        is_exception=True,
+        error=error,
+    )
+    _fail(instead, registry.find(outcome.job.definition), FailureReason.EXCEPTION)
+    return instead
+
+
 def _fail(outcome: Outcome, definition: JobDefinition | None, reason: str) -> None:
     outcome.failure = Failure(
         reason=reason,

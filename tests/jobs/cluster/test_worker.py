@@ -7,17 +7,17 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connection, connections, transaction
+from django.db import DataError, OperationalError, connection, connections, transaction
 
 from jobs.cluster.identity import Identity
-from jobs.cluster.session import LedgerSession, thread_connection
+from jobs.cluster.session import LedgerSession, TooMuchForTheDatabase, thread_connection
 from jobs.cluster.slot import Slot
 from jobs.cluster.user_connections import UserConnections
 from jobs.cluster.wake import Wake
 from jobs.cluster.worker import Mode, Worker
 from jobs.conf import Pool
 from jobs.ledger import Ledger
-from jobs.models import Attempt, AuditEntry, Job
+from jobs.models import Attempt, AuditEntry, FailedJob, Job
 from jobs.models import Worker as WorkerRow
 from tests.jobs import sample_jobs
 from tests.support.worksite import jobs as worksite_jobs
@@ -68,6 +68,40 @@ def test_an_end_whose_answer_was_lost_is_written_once(
     assert calls == [(1, 2)]
     assert Attempt.objects.count() == 1
     assert Job.objects.get().result == 3
+
+
+def test_an_end_that_the_ledger_refuses_fails_the_job_and_not_the_worker(
+    worker: Worker, book: Ledger, calls: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sample_jobs.add.using(max_attempts=5).enqueue(1, 2)
+    sample_jobs.add.enqueue(3, 4)
+    real = type(book).complete
+
+    def complete(self: Ledger, outcomes: Any) -> Any:
+        if outcomes[0].result == 3:
+            raise DataError("too big for JSON")
+        return real(self, outcomes)
+
+    monkeypatch.setattr(type(book), "complete", complete)
+    worker.run(Mode.UNTIL_EMPTY)
+    assert calls == [(1, 2), (3, 4)]
+    assert sorted(Job.objects.values_list("state", "attempts")) == [("failed", 1), ("succeeded", 1)]
+    failure = FailedJob.objects.get()
+    assert failure.exception_class == "django.db.utils.DataError"
+    assert "ended (succeeded), but that cannot be written: too big for JSON" in failure.message
+
+
+def test_what_exceeds_a_limit_of_the_database_is_not_tried_for_ever(
+    transactional_db: None,
+) -> None:
+    def work(book: Ledger) -> None:
+        cause = Exception("string too long to represent as jsonb string")
+        cause.sqlstate = "54000"  # type: ignore[attr-defined]
+        raise OperationalError("too long") from cause
+
+    session = LedgerSession(thread_connection, pause=lambda seconds: pytest.fail("tried again"))
+    with pytest.raises(TooMuchForTheDatabase, match="too long"):
+        session.call(work)
 
 
 def test_a_worker_that_is_stopped_gives_back_what_it_has_claimed(
