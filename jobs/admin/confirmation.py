@@ -15,8 +15,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 
+from jobs.admin.moments import moment_of
 from jobs.admin.offering import OffersOperations
 from jobs.admin.operations import Operation, Order
 from jobs.audit import Actor
@@ -117,13 +117,13 @@ class OperationsMixin(OffersOperations):
         back = changelist + found.get_query_string()
         shown_at = timezone.now()
         if request.method == "POST" and CONFIRMED in request.POST:
-            given = parse_datetime(request.POST.get(SHOWN_AT, ""))
-            if given is None or timezone.is_naive(given):
+            try:
+                shown_at = moment_of(request.POST.get(SHOWN_AT, ""))
+            except ValueError:
                 self.message_user(
                     request, f"{SHOWN_AT} is not a time, so nothing was done.", messages.ERROR
                 )
                 return HttpResponseRedirect(back)
-            shown_at = given
         if operation.bounded_by:
             # What comes in while the page is being read was not confirmed.
             rows = rows.filter(**{f"{operation.bounded_by}__lte": shown_at})

@@ -14,6 +14,8 @@ from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.timezone import is_naive
 
+from jobs.admin.moments import YEARS
+
 OLDER = "after"
 NEWER = "before"
 CURSORS = (OLDER, NEWER)
@@ -83,6 +85,12 @@ def _text(row: Model, name: str) -> str:
     return str(row._meta.get_field(name).value_to_string(row))  # type: ignore[union-attr]
 
 
+def _can_be_compared(value: Any) -> bool:
+    if isinstance(value, datetime):
+        return not is_naive(value) and value.year in YEARS
+    return value is not None
+
+
 def _reverse(name: str) -> str:
     return name[1:] if name.startswith("-") else f"-{name}"
 
@@ -100,9 +108,9 @@ def _behind(model: type[Model], ordering: list[str], cursor: str) -> Q:
             model._meta.get_field(name.lstrip("-")).to_python(value)  # type: ignore[union-attr]
             for name, value in zip(ordering, key, strict=True)
         ]
-    except (ValueError, TypeError, ValidationError) as error:
+    except (ValueError, TypeError, RecursionError, ValidationError) as error:
         raise IncorrectLookupParameters(str(error)) from error
-    if any(value is None or (isinstance(value, datetime) and is_naive(value)) for value in values):
+    if not all(_can_be_compared(value) for value in values):
         raise IncorrectLookupParameters("a cursor has no empty value and no time without a zone")
     behind = Q()
     for name, value in reversed(list(zip(ordering, values, strict=True))):

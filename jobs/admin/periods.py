@@ -9,9 +9,9 @@ from django.contrib.admin.options import IncorrectLookupParameters, ModelAdmin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 
 from jobs.admin.filters import Choices, ExactFilter
+from jobs.admin.moments import moment_of
 from jobs.identifiers import uuid7_floor
 
 
@@ -87,9 +87,6 @@ class AuditedAtFilter(PeriodFilter):
 
 def _moment(name: str, text: str) -> dt.datetime:
     try:
-        moment = parse_datetime(text)
-    except ValueError:
-        moment = None
-    if moment is None:
-        raise IncorrectLookupParameters(f"{name}: {text!r}: must be a date and time")
-    return timezone.make_aware(moment) if timezone.is_naive(moment) else moment
+        return moment_of(text)
+    except ValueError as error:
+        raise IncorrectLookupParameters(f"{name}: {text!r}: {error}") from error

@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.utils import timezone
 
 from jobs import cancelling, pausing
+from jobs.admin.moments import MomentField
 from jobs.admin.operations import Operation, Order, ReasonForm, Result, Touched
 from jobs.models import Queue
 from jobs.monitoring.metrics import queue_stats
@@ -17,7 +18,7 @@ from jobs.monitoring.metrics import queue_stats
 class PauseForm(ReasonForm):
     """For how long, and why."""
 
-    until = forms.DateTimeField(
+    until = MomentField(
         required=False,
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
         help_text="Optional. Without it the queue stays paused until it is resumed.",

@@ -45,6 +45,9 @@ _FIELD_OF_RULE = {
     "end": "ends_at",
 }
 RUNS_COMPARED = 50
+LONGEST_GRACE = dt.timedelta(days=36_525)
+YEARS = range(2, 9999)
+"""A moment of the first or the last year may not exist in another time zone."""
 
 
 def rule_of(schedule: JobSchedule) -> Rule:
@@ -144,6 +147,8 @@ def validate(schedule: JobSchedule, now: dt.datetime | None = None) -> None:
 
     if schedule.grace < ZERO:
         refuse("grace", str(schedule.grace), "must not be negative")
+    if schedule.grace > LONGEST_GRACE:
+        refuse("grace", str(schedule.grace), "must not be longer than a hundred years")
     if schedule.jitter < ZERO:
         refuse("jitter", str(schedule.jitter), "must not be negative")
     if schedule.missed_limit < 1:
@@ -153,6 +158,7 @@ def validate(schedule: JobSchedule, now: dt.datetime | None = None) -> None:
     if schedule.queue and schedule.queue not in conf.QUEUES:
         refuse("queue", schedule.queue, f"no pool serves it; known are {', '.join(conf.QUEUES)}")
     try:
+        _check_years(schedule)
         rule = rule_of(schedule)
         if schedule.enabled:
             next_run(schedule, now)
@@ -162,6 +168,13 @@ def validate(schedule: JobSchedule, now: dt.datetime | None = None) -> None:
     _check_call(schedule, refuse)
     if errors:
         raise ValidationError(errors)
+
+
+def _check_years(schedule: JobSchedule) -> None:
+    for field in ("run_at", "starts_at", "ends_at"):
+        moment = getattr(schedule, field)
+        if moment is not None and moment.year not in YEARS:
+            raise RuleError(field, moment, f"must be in a year from {YEARS[0]} to {YEARS[-1]}")
 
 
 def _check_jitter(schedule: JobSchedule, rule: Rule, now: dt.datetime) -> None:

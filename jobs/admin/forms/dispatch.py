@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.utils import timezone
 
 from jobs import queue_names
+from jobs.admin.moments import MomentField
 from jobs.definitions import JobDefinition
-from jobs.identifiers import uuid7
+from jobs.identifiers import uuid7, uuid7_floor
 
 UNITS = {
     "seconds": dt.timedelta(seconds=1),
@@ -18,6 +20,8 @@ UNITS = {
     "hours": dt.timedelta(hours=1),
     "days": dt.timedelta(days=1),
 }
+CLOCK_SKEW = dt.timedelta(minutes=5)
+"""By how much the clock of the server that made the page may be ahead."""
 LONGEST_DELAY = dt.timedelta(days=3650)
 
 
@@ -43,7 +47,7 @@ class DispatchForm(forms.Form):
     delay_unit = forms.ChoiceField(
         required=False, choices=[(unit, unit) for unit in UNITS], initial="minutes", label="unit"
     )
-    run_at = forms.DateTimeField(
+    run_at = MomentField(
         required=False,
         label="Or run at",
         widget=forms.DateTimeInput(
@@ -69,6 +73,13 @@ class DispatchForm(forms.Form):
         self.fields["run_at"].help_text = f"In the time zone {zone}."
         if not self.is_bound:
             self.initial.setdefault("job_id", uuid7())
+
+    def clean_job_id(self) -> UUID:
+        """Only an id that was made with a page: ids tell the age of a job, which orders it."""
+        job_id: UUID = self.cleaned_data["job_id"]
+        if job_id.version != 7 or job_id >= uuid7_floor(timezone.now() + CLOCK_SKEW):
+            raise forms.ValidationError("This is not the id of a form. Open the page anew.")
+        return job_id
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}

@@ -150,7 +150,10 @@ def test_a_job_can_be_dispatched_for_a_time(boss: Client) -> None:
         ({"argument-a": "3", "delay": "1e300"}, "delay", "ten years"),
         ({"argument-a": "3", "run_at": "2020-01-01T00:00"}, "run_at", "has passed"),
         ({"argument-a": "3", "delay": "1", "run_at": "2099-01-01T00:00"}, "run_at", "not both"),
+        ({"argument-a": "3", "run_at": "9999-12-31T23:59:59-14:00"}, "run_at", "9998"),
         ({"argument-a": "3", "job_id": "seven"}, "job_id", "valid UUID"),
+        ({"argument-a": "3", "job_id": "00000000-0000-0000-0000-000000000000"}, "job_id", "anew"),
+        ({"argument-a": "3", "job_id": "f1a20603-468b-7898-9934-e2b6f5a67d9f"}, "job_id", "anew"),
     ],
 )
 def test_what_is_wrong_is_told_at_its_field_and_nothing_is_dispatched(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import re
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
@@ -146,7 +147,8 @@ def test_a_page_keeps_the_filter_and_a_filter_leaves_the_page(boss: Client) -> N
 
 
 @pytest.mark.parametrize(
-    "cursor", ["x", "[]", '["x"]', "[1, 2, 3]", "{}", "[null]", "null", "[[]]", '["\\u0000"]']
+    "cursor",
+    ["x", "[]", '["x"]', "[1, 2, 3]", "{}", "[null]", "null", "[[]]", '["\\u0000"]', "[" * 9000],
 )
 def test_a_cursor_that_is_none_leads_to_the_first_page_with_a_warning(
     boss: Client, cursor: str
@@ -156,6 +158,16 @@ def test_a_cursor_that_is_none_leads_to_the_first_page_with_a_warning(
     page = boss.get(reverse(JOBS), {"after": cursor}, follow=True)
 
     assert page.status_code == 200
+    assert "was not valid and has been left out" in page.text
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_cursor_at_the_end_of_time_is_none(boss: Client, moment: str) -> None:
+    FailedJobFactory()
+    cursor = json.dumps([moment, "01a20603-468b-7898-9934-e2b6f5a67d9f"])
+
+    page = boss.get(reverse("admin:jobs_failedjob_changelist"), {"after": cursor}, follow=True)
+
     assert "was not valid and has been left out" in page.text
 
 

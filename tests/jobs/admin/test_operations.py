@@ -97,7 +97,9 @@ def test_what_fails_while_the_confirmation_is_read_is_not_touched(boss: Client) 
     assert "Flushed 1 failed job." in told(done)
 
 
-@pytest.mark.parametrize("shown_at", ["", "yesterday", "2026-01-01T00:00:00"])
+@pytest.mark.parametrize(
+    "shown_at", ["", "yesterday", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"]
+)
 def test_a_confirmation_without_the_time_it_was_shown_does_nothing(
     boss: Client, shown_at: str
 ) -> None:
@@ -113,7 +115,16 @@ def test_a_confirmation_without_the_time_it_was_shown_does_nothing(
 
 
 @pytest.mark.parametrize(
-    "query", ["retried=perhaps", "period=1y", "from=yesterday", "queue=a%00b", "to=2026-13-01"]
+    "query",
+    [
+        "retried=perhaps",
+        "period=1y",
+        "from=yesterday",
+        "queue=a%00b",
+        "to=2026-13-01",
+        "from=0001-01-01T00:00:00%2B14:00",
+        "to=9999-12-31T23:59:59-14:00",
+    ],
 )
 def test_all_that_match_a_filter_that_is_not_valid_is_nothing(boss: Client, query: str) -> None:
     FailedJobFactory()
