@@ -16,6 +16,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.db import DatabaseError, connections
+from django.utils import timezone
 
 from jobs.conf import settings
 from jobs.transports.contract import Listener, Transport
@@ -39,7 +40,10 @@ class DatabaseTransport(Transport):
     """See the module."""
 
     def dispatched(self, jobs: Sequence[NewJob]) -> None:
-        self.wake({job.queue for job in jobs if job.due_at is None and job.delay is None})
+        now = timezone.now()
+        self.wake(
+            {job.queue for job in jobs if not job.delay and (not job.due_at or job.due_at <= now)}
+        )
 
     def wake(self, queues: Iterable[str]) -> None:
         connection = connections[settings.DATABASE]

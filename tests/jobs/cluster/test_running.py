@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from uuid import uuid4
+
+from django.utils import timezone
 
 from jobs.models import AuditEntry, Cluster, Job, Worker
 from tests.support.cluster import ALIAS, Worksite
@@ -60,6 +63,17 @@ def test_a_delayed_job_runs_within_a_second_of_its_time(site: Worksite) -> None:
     job = site.wait_for_state(job_id, "succeeded")
     assert job.wait is not None
     assert 1.0 <= job.wait.total_seconds() < 2.0
+
+
+def test_a_job_whose_time_has_passed_already_wakes_a_worker(site: Worksite) -> None:
+    cluster = site.start(LISTEN_POLL=60)
+    wait_until(lambda: cluster.workers() and jobs.noop.enqueue(0), message=site.report)
+    site.wait_until_done()
+    # Beyond the short looks of a worker that has just had work.
+    time.sleep(0.5)
+    past = timezone.now() - dt.timedelta(minutes=1)
+    job_id = jobs.record.using(run_after=past).enqueue("late").id
+    site.wait_for_state(job_id, "succeeded", timeout=5)
 
 
 def test_what_a_job_leaves_open_does_not_reach_the_next_one(site: Worksite) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import time
+
 import psycopg
 import pytest
 from django.db import connections
+from django_q.models import Task
+from django_q.tasks import async_task
 
-from jobs.models import Cluster
 from tests.support.cluster import ALIAS, Worksite
+from tests.support.processes import run_manage
 from tests.support.waiting import wait_until
 from tests.support.worksite import jobs
 
@@ -21,6 +26,21 @@ def test_t12_a_busy_worker_holds_nothing_that_another_could_run(site: Worksite) 
     site.start()
     wait_until(lambda: len(site.written()) == 21)
     assert all(site.job(job_id).fence == 1 for job_id in ids)
+
+
+def test_t17_what_a_killed_cluster_had_taken_is_run_by_another(site: Worksite) -> None:
+    """Also tasks of old calls, which stock django-q2's default broker gives out without receipt."""
+    lost = site.start(pool={"processes": 2})
+    held = jobs.hold.enqueue().id
+    old = async_task("tests.jobs.django_q2.old_code.hold_once", str(site.folder / "first"))
+    site.wait_for_word("held")
+    wait_until((site.folder / "first").exists, message=site.report)
+    lost.kill_everything()
+    site.start()
+    assert site.wait_for_state(held, "succeeded").attempts == 2
+    row = Task.objects.using(ALIAS).filter(pk=old)
+    wait_until(row.exists, timeout=20, message=site.report)
+    assert row.get().result == "held again"
 
 
 @pytest.mark.postgresql
@@ -78,12 +98,29 @@ def test_t22_no_process_of_a_cluster_shares_a_connection_with_another(site: Work
         assert cluster.sentinel.net_connections("tcp") == []
 
 
+def test_t19_stopping_neither_drains_the_queue_nor_waits_for_ever(site: Worksite) -> None:
+    cluster = site.start(pool={"processes": 2, "shutdown_grace": 0.5})
+    hung = jobs.hang_in_c.using(timeout=None).enqueue().id
+    deaf = jobs.swallow_everything.using(timeout=0.2).enqueue().id
+    site.wait_for_word("hung")
+    site.wait_for_word("swallows")
+    waiting = jobs.record.enqueue_many([f"word{n}" for n in range(50)])
+    asked = time.monotonic()
+    assert cluster.stop() == 0
+    assert time.monotonic() - asked < 5
+    assert {site.job(job_id).state for job_id in waiting} == {"ready"}
+    assert {site.job(job_id).state for job_id in (hung, deaf)} <= {"ready", "failed"}
+    assert cluster.descendants() == []
+
+
 def test_t20_what_is_alive_is_read_from_the_ledger(site: Worksite) -> None:
-    """Also where the cache is each process's own, as Django's default is."""
-    cluster = site.start()
-    beat = Cluster.objects.using(ALIAS).get().heartbeat_at
-    wait_until(lambda: Cluster.objects.using(ALIAS).get().heartbeat_at > beat)
-    assert cluster.row().status == "running"
+    """Also in a process that does not share the cache in which django-q2 keeps its statuses."""
+    cluster = site.start(pool={"processes": 2})
+    elsewhere = {**site.environment(), "WORKSITE_CACHE": str(site.folder / "another")}
+    assert run_manage("qinfo", "--ids", environment=elsewhere).stdout.startswith("No clusters")
+    told = json.loads(run_manage("queue_status", "--json", environment=elsewhere).stdout)
+    assert [row["id"] for row in told["clusters"]] == [str(cluster.row().pk)]
+    assert {row["pid"] for row in told["workers"]} == {one.pid for one in cluster.workers()}
 
 
 def test_t24_a_timeout_has_fractions_of_a_second(site: Worksite) -> None:

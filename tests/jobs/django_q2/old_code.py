@@ -110,6 +110,14 @@ def die_once(file: str) -> str:
     return "survived"
 
 
+def hold_once(file: str) -> str:
+    """Take a minute at the first call, and no time at another."""
+    with contextlib.suppress(FileExistsError):
+        Path(file).touch(exist_ok=False)
+        time.sleep(60)
+    return "held again"
+
+
 class Words:
     @staticmethod
     def count(text: str) -> int:
