@@ -28,7 +28,8 @@ var/secret_key: | $(STAMP)
 	@$(BIN)/python -m jobsite.secret_key
 
 run: setup ## run the site: web server and cluster (PORT=8000 DATABASE_URL=… REDIS_URL=…)
-	@exec $(BIN)/python manage.py run_site --host $(HOST) --port $(PORT)
+	@# Its parent is make: if that is killed, the site ends too.
+	@exec $(BIN)/python -m jobsite.leash $$PPID $(BIN)/python manage.py run_site --host $(HOST) --port $(PORT)
 
 test: setup ## run all tests on SQLite and PostgreSQL (ARGS="-k claim" goes to pytest)
 	@$(BIN)/python -m tests.run $(ARGS)

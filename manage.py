@@ -9,9 +9,16 @@ import sys
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "jobsite.settings")
-    from django.core.management import execute_from_command_line
+    try:
+        from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+        from jobsite.environment import EnvironmentRefused
+    except ModuleNotFoundError as error:
+        sys.exit(f"{error}. Run `make setup`, and then `.venv/bin/python manage.py`.")
+    try:
+        execute_from_command_line(sys.argv)
+    except EnvironmentRefused as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

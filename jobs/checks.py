@@ -131,7 +131,7 @@ def check_django_q2(**kwargs: Any) -> Iterable[CheckMessage]:
     """W004, E004: django-q2 beside the engine, with its own broker, or before it."""
     if not apps.is_installed("django_q"):
         return
-    cluster = getattr(django_settings, "Q_CLUSTER", {})
+    cluster = getattr(django_settings, "Q_CLUSTER", None) or {}
     if cluster.get("broker_class") != BROKER:
         yield Warning(
             "Q_CLUSTER has no broker_class of ours, so async_task() calls go to another broker "

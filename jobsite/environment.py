@@ -6,6 +6,7 @@ A value may also come from a file: `SECRET_KEY_FILE=/run/secrets/key` is read fo
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,10 @@ from django.core.exceptions import ImproperlyConfigured
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
 _ENGINES = {"sqlite": "sqlite3", "postgres": "postgresql", "postgresql": "postgresql"}
+
+
+class EnvironmentRefused(ImproperlyConfigured):
+    """The environment has values that break their rules; the message has a line for each."""
 
 
 class Environment:
@@ -33,7 +38,8 @@ class Environment:
         try:
             value = str(self._raw.get_value(name, default="")).strip()
         except OSError as error:
-            self._refuse(f"{name}_FILE", "a file", f"cannot be read ({error})")
+            file = os.environ.get(f"{name}_FILE", "")
+            self._refuse(f"{name}_FILE", file, f"cannot be read ({error.strerror})")
             return default
         return value or default
 
@@ -97,14 +103,14 @@ class Environment:
         value = self.text(name)
         if value and value.partition("://")[0] not in allowed:
             rule = f"must start with one of {', '.join(f'{scheme}://' for scheme in allowed)}"
-            self._refuse(name, _without_password(value), rule)
+            self._refuse(name, without_password(value), rule)
         return value
 
     def database(self, name: str, *, default: Path, base: Path) -> dict[str, Any]:
         """A Django database from an address; a relative SQLite path counts from `base`."""
         value = self.text(name, f"sqlite:///{default}")
         scheme = value.partition("://")[0]
-        shown = _without_password(value)
+        shown = without_password(value)
         if scheme not in _ENGINES:
             self._refuse(name, shown, "must start with sqlite:/// or postgres://")
             return {}
@@ -130,16 +136,17 @@ class Environment:
         return value
 
     def finish(self) -> None:
-        """Raise `ImproperlyConfigured` with every refusal, or return when there was none."""
+        """Raise `EnvironmentRefused` with every refusal, or return when there was none."""
         if self._refusals:
             lines = "\n".join(f"  - {refusal}" for refusal in self._refusals)
-            raise ImproperlyConfigured(f"The environment has values that cannot be used:\n{lines}")
+            raise EnvironmentRefused(f"The environment has values that cannot be used:\n{lines}")
 
     def _refuse(self, name: str, value: str, rule: str) -> None:
         self._refusals.append(f"{name}={value!r}: {rule}")
 
 
-def _without_password(url: str) -> str:
+def without_password(url: str) -> str:
+    """The address as it may be shown."""
     scheme, separator, rest = url.partition("://")
     credentials, at, address = rest.rpartition("@")
     user = credentials.partition(":")[0]

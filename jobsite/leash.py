@@ -1,7 +1,7 @@
 """`python -m jobsite.leash PARENT COMMAND…` becomes the command, and ends with process PARENT.
 
-It stands between a supervisor and its child because the child has to ask for this itself, and the
-supervisor's threads make it unsafe to run Python between fork and exec.
+It stands between a parent and its child because the child has to ask for this itself: `make` cannot
+have it do so, and a supervisor's threads make it unsafe to run Python between fork and exec.
 """
 
 from __future__ import annotations

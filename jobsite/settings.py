@@ -129,6 +129,7 @@ TASKS: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "jobs.backend.LedgerBackend", "QUEUES": []},
 }
 JOBS_TRANSPORT = env.choice("JOBS_TRANSPORT", "database", ["database", "sync"])
+job_timeout = env.whole("JOBS_TIMEOUT", 300, at_least=1)
 JOBS_POOLS = {
     "default": {
         "queues": [
@@ -142,7 +143,7 @@ JOBS_POOLS = {
             "low",
         ],
         "processes": env.whole("JOBS_WORKERS", 2, at_least=1),
-        "timeout": env.whole("JOBS_TIMEOUT", 300, at_least=1),
+        "timeout": job_timeout,
     },
 }
 Q_CLUSTER = {
@@ -150,9 +151,9 @@ Q_CLUSTER = {
     "label": "django-q2",
     "broker_class": "jobs.django_q2.broker.LedgerBroker",
     "workers": JOBS_POOLS["default"]["processes"],
-    "timeout": JOBS_POOLS["default"]["timeout"],
+    "timeout": job_timeout,
     # Ours never redeliver by a timer; django-q2 only warns when this is not above its timeout.
-    "retry": env.whole("JOBS_TIMEOUT", 300, at_least=1) + 60,
+    "retry": job_timeout + 60,
     "catch_up": False,
 }
 

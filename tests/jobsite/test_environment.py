@@ -156,6 +156,21 @@ def test_a_command_refuses_to_run_with_a_bad_value(site_env: dict[str, str]) -> 
     done = run_manage("check", environment={**site_env, "JOBS_WORKERS": "many"})
     assert done.returncode != 0
     assert "JOBS_WORKERS='many': must be a whole number" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["JOBS_WORKERS", "JOBS_TIMEOUT"])
+def test_a_refusal_is_told_once(site_env: dict[str, str], name: str) -> None:
+    done = run_manage("check", environment={**site_env, name: "0"})
+    assert done.stderr.count(f"{name}='0': must be 1 or more") == 1
+
+
+def test_a_file_that_cannot_be_read_is_told_with_its_path(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ABSENT_KEY_FILE", "/nowhere/key")
+    environment.text("ABSENT_KEY")
+    assert "ABSENT_KEY_FILE='/nowhere/key': cannot be read (No such" in refusal(environment)
 
 
 def test_the_example_can_be_used_as_it_is(site_env: dict[str, str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from argparse import ArgumentTypeError
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from django.db import connections
 
 from jobs.conf import settings as jobs_settings
 from jobsite.login import Login, ensure_login
+from jobsite.reachable import refuse_unusable_servers
 from jobsite.supervisor import Service, Supervisor, port_answers, refuse_busy_port
 
 
@@ -25,7 +27,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1")
-        parser.add_argument("--port", type=int, default=8000, help="default: 8000")
+        parser.add_argument("--port", type=_port, default=8000, help="default: 8000")
         parser.add_argument(
             "--grace",
             type=float,
@@ -39,6 +41,10 @@ class Command(BaseCommand):
         host, port = options["host"], options["port"]
         grace = _grace(options["grace"])
         self._refuse_busy_port(host, port)
+        try:
+            refuse_unusable_servers()
+        except ConnectionError as error:
+            raise CommandError(f"Nothing was started: {error}") from error
         login = self._prepare()
         # The services open connections of their own.
         connections.close_all()
@@ -75,6 +81,13 @@ class Command(BaseCommand):
         if login.password is not None and "load_demo" in commands:
             call_command("load_demo", stdout=self.stdout)
         return login
+
+
+def _port(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ArgumentTypeError(f"PORT={text!r}: must be a whole number") from None
 
 
 def _grace(seconds: float | None) -> timedelta:
