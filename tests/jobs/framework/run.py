@@ -45,6 +45,9 @@ class Runner(DiscoverRunner):
     def get_resultclass(self) -> Any:
         return RecordingResult
 
+    def teardown_databases(self, old_config: Any, **kwargs: Any) -> None:
+        """The database goes with its server or folder; threads of the async tests still hold it."""
+
 
 def main(folder: str) -> None:
     sys.path.insert(0, folder)
