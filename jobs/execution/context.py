@@ -16,6 +16,7 @@ from uuid import UUID
 from django.db import connections
 from django.utils import timezone
 
+from jobs.conf import settings
 from jobs.exceptions import InvalidOption, JobFailedForGood, JobReleased
 from jobs.execution.backoff import LONGEST as LONGEST_WAIT
 from jobs.ledger.outcome import ClaimedJob, LogLine
@@ -148,7 +149,7 @@ class CurrentJob:
             return True
         if not self._cancelled and monotonic() - self._looked >= REPORT_EVERY:
             self._looked = monotonic()
-            self._cancelled = _outside_the_loop(self._is_cancel_requested)
+            self._cancelled = self._apart(self._is_cancel_requested)
         return self._cancelled
 
     def flush(self) -> None:
@@ -158,7 +159,7 @@ class CurrentJob:
 
     def _report(self) -> None:
         self._reported = monotonic()
-        _outside_the_loop(self._write_progress)
+        self._apart(self._write_progress)
         self._progress = None
 
     def _write_progress(self) -> None:
@@ -167,8 +168,23 @@ class CurrentJob:
     def _is_cancel_requested(self) -> bool:
         return bool(self._row().filter(cancel_requested=True).exists())
 
+    def _apart(self, query: Callable[[], T]) -> T:
+        """Run a query of our own, over another thread's connection where it must not, or cannot,
+        be this one's.
+
+        In a transaction of the job it would lock the job's row until that ends, against any rescue
+        from a host that falls silent; and Django allows none where an event loop runs. SQLite has
+        one writer, which would wait for itself.
+        """
+        mine = connections[settings.DATABASE]
+        in_transaction = mine.in_atomic_block and mine.vendor == "postgresql"
+        # Where the job runs in its caller, nobody else may see the row yet.
+        if not _a_loop_runs() and not (in_transaction and self._claimed.worker_id):
+            return query()
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(_then_disconnect, query).result()
+
     def _row(self) -> Any:
-        from jobs.conf import settings
         from jobs.models import Job
 
         # The fence: a job that was rescued meanwhile belongs to another attempt.
@@ -181,15 +197,12 @@ def _is_finite(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _outside_the_loop(query: Callable[[], T]) -> T:
-    """Run a query; in a coroutine job over another thread's connection, as Django allows none in a
-    thread with a running event loop."""
+def _a_loop_runs() -> bool:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return query()
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(_then_disconnect, query).result()
+        return False
+    return True
 
 
 def _then_disconnect(query: Callable[[], T]) -> T:

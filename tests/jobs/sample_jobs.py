@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
+from uuid import UUID
 
 from django.contrib.auth.models import Group
+from django.db import connection, transaction
 
 from jobs import current_job, job
 from jobs.compat import TaskContext, task
+from jobs.models import Job
 
 calls: list[Any] = []
 """What ran in this process."""
@@ -169,6 +173,26 @@ def logs_and_reports() -> None:
     assert running is not None
     running.log("first line")
     running.progress(3, 10, "a third")
+
+
+@job
+def reports_in_a_transaction() -> Any:
+    """Return the progress that others see while its transaction is open."""
+    running = current_job()
+    assert running is not None
+    with transaction.atomic(), ThreadPoolExecutor(1) as elsewhere:
+        Group.objects.create(name="uncommitted")
+        running.progress(1, 2)
+        return elsewhere.submit(_progress_of, running.id).result()
+
+
+def _progress_of(job_id: UUID) -> Any:
+    try:
+        with transaction.atomic():
+            # Would raise where the row is locked.
+            return Job.objects.select_for_update(nowait=True).get(pk=job_id).progress
+    finally:
+        connection.close()
 
 
 @job(max_attempts=5, backoff=0)

@@ -104,6 +104,17 @@ def test_what_exceeds_a_limit_of_the_database_is_not_tried_for_ever(
         session.call(work)
 
 
+@pytest.mark.postgresql
+def test_progress_from_inside_a_transaction_is_seen_at_once_and_locks_nothing(
+    worker: Worker,
+) -> None:
+    """A locked row could not be rescued from a host that went silent without ending its session."""
+    sample_jobs.reports_in_a_transaction.enqueue()
+    worker.run(Mode.UNTIL_EMPTY)
+    job = Job.objects.get()
+    assert (job.state, job.result) == ("succeeded", {"done": 1, "total": 2, "message": ""})
+
+
 def test_a_worker_that_is_stopped_gives_back_what_it_has_claimed(
     worker: Worker, book: Ledger, calls: list[object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
