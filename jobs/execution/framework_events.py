@@ -9,8 +9,9 @@ from django.dispatch import Signal
 
 from jobs import registry
 from jobs.compat import FRAMEWORK, TaskContext, TaskResult, task_finished, task_started
+from jobs.exceptions import JobLost
 from jobs.ledger.outcome import ClaimedJob, Outcome
-from jobs.models.states import FINISHED_STATES
+from jobs.models.states import FINISHED_STATES, JobState
 
 if TYPE_CHECKING:
     from jobs.definitions import JobDefinition
@@ -28,7 +29,11 @@ def finished(outcome: Outcome) -> None:
     """Send `task_finished`, if the job will not run again."""
     if outcome.state not in FINISHED_STATES:
         return
-    level = logging.INFO if outcome.error is None else logging.ERROR
+    error = outcome.error
+    if error is None and outcome.state == JobState.FAILED:
+        # Its worker died: there is none but this.
+        error = JobLost(outcome.message)
+    level = logging.INFO if error is None else logging.ERROR
     if not _is_heard(task_finished, level):
         return
     definition = registry.find(outcome.job.definition)
@@ -37,11 +42,11 @@ def finished(outcome: Outcome) -> None:
     from jobs.results import result_of
 
     result = result_of(outcome.job.id)
-    if outcome.error is None:
+    if error is None:
         _send(task_finished, definition, result)
         return
     try:
-        raise outcome.error
+        raise error
     except BaseException:
         _send(task_finished, definition, result)
 

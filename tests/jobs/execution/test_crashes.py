@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
+from jobs.compat import FRAMEWORK
 from jobs.execution import rescue
 from jobs.ledger import Ledger
 from jobs.ledger.outcome import ClaimedJob
@@ -86,6 +87,17 @@ def test_a_kill_past_the_hard_timeout_heeds_the_whole_policy(book: Ledger) -> No
         sample_jobs.retries_flaky_only.path: "failed",
         sample_jobs.waits_by_its_error.path: "scheduled",
     }
+
+
+def test_the_framework_is_told_of_a_lost_job_with_its_error(
+    book: Ledger, caplog: pytest.LogCaptureFixture
+) -> None:
+    sample_jobs.add.using(on_crash="fail").enqueue(1)
+    claim(book)
+    rescue.rescue(book, [WORKER], detail="signal 9")
+    (record,) = [one for one in caplog.records if one.name == FRAMEWORK and "FAILED" in one.message]
+    assert record.exc_info is not None
+    assert str(record.exc_info[1]) == "The worker that ran the job ended: signal 9"
 
 
 def test_a_policy_that_raises_keeps_no_job_from_its_rescue(book: Ledger) -> None:
