@@ -145,11 +145,16 @@ class Worker:
         self._user_connections.close()
         session = self._row_session()
         session.call(
-            lambda ledger: identities.end_workers(ledger.now(), reason, pk=self.id),
+            lambda ledger: self._sign_off(ledger, reason),
             # The clock notes the end of a worker that could not do so itself.
             give_up=lambda: time.monotonic() > now + PATIENCE,
         )
         session.close()
+
+    def _sign_off(self, ledger: Ledger, reason: str) -> None:
+        if self._must_reconcile:
+            self._reconcile(ledger)
+        identities.end_workers(ledger.now(), reason, pk=self.id)
 
     def _row_session(self) -> LedgerSession:
         """For this worker's row: over the connection that jobs use, while none runs."""

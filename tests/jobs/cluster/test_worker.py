@@ -134,6 +134,23 @@ def test_a_worker_that_is_stopped_gives_back_what_it_has_claimed(
     assert WorkerRow.objects.get().exit == "stopped on request"
 
 
+def test_a_claim_whose_answer_was_lost_is_given_back_by_a_worker_that_leaves(
+    worker: Worker, book: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sample_jobs.once_at_most.enqueue()
+    real = type(book).claim
+
+    def claim(self: Ledger, **which: Any) -> Any:
+        real(self, **which)
+        worker.stop()
+        raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(type(book), "claim", claim)
+    assert worker.run() == "stopped on request"
+    job = Job.objects.get()
+    assert (job.state, job.attempts) == ("ready", 0)
+
+
 def test_a_session_makes_a_new_connection_until_the_database_answers(
     transactional_db: None,
 ) -> None:
