@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -31,6 +32,8 @@ from jobs.ledger.outcome import ClaimedJob, Outcome
 CLAIM_SIZE = 1
 """How many jobs are claimed at once; what is claimed and not started waits behind what runs."""
 STOPPED = "stopped on request"
+SETTLED = 10.0
+"""Seconds after which a statement whose connection was lost is over on the server too."""
 PATIENCE = 2.0
 """Seconds for which a leaving worker waits for the database, once all its work is delivered."""
 
@@ -76,6 +79,7 @@ class Worker:
         self._held: deque[ClaimedJob] = deque()
         self._finished: list[Outcome] = []
         self._must_reconcile = False
+        self._reconcile_again_at = math.inf
         self._session = LedgerSession(connect, pause=wake.wait, on_loss=self._connection_lost)
         self._idle = Idle(self._session, pool.queues, wake)
 
@@ -169,7 +173,7 @@ class Worker:
             return []
 
     def _claim_from(self, ledger: Ledger) -> list[ClaimedJob]:
-        if self._must_reconcile:
+        if self._must_reconcile or time.monotonic() > self._reconcile_again_at:
             self._reconcile(ledger)
         return ledger.claim(
             worker_id=self.id,
@@ -181,8 +185,11 @@ class Worker:
     def _reconcile(self, ledger: Ledger) -> None:
         """Give back what the ledger says we hold and we do not know of.
 
-        A claim may have been committed although its answer was lost with the connection.
+        A claim may have been committed although its answer was lost with the connection; and as
+        the server may be at it still, there is a second look.
         """
+        if not self._must_reconcile:
+            self._reconcile_again_at = math.inf
         known = {job.id for job in self._held} | {outcome.job.id for outcome in self._finished}
         strays = [job for job in ledger.held_by([self.id]) if job.id not in known]
         if strays:
@@ -191,6 +198,7 @@ class Worker:
 
     def _connection_lost(self) -> None:
         self._must_reconcile = True
+        self._reconcile_again_at = time.monotonic() + SETTLED
         self._user_connections.close()
         self._idle.had_work()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from itertools import count
 from typing import Any
 
 import pytest
@@ -132,6 +133,29 @@ def test_a_worker_that_is_stopped_gives_back_what_it_has_claimed(
     job = Job.objects.get()
     assert (job.state, job.attempts) == ("ready", 0)
     assert WorkerRow.objects.get().exit == "stopped on request"
+
+
+def test_a_claim_that_is_committed_after_its_connection_was_lost_is_found_too(
+    worker: Worker, book: Ledger, calls: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server may be at the statement still when its client is already back."""
+    sample_jobs.add.enqueue(1, 2)
+    real, tries = type(book).claim, count(1)
+    monkeypatch.setattr("jobs.cluster.worker.SETTLED", 0.05)
+
+    def claim(self: Ledger, **which: Any) -> Any:
+        number = next(tries)
+        if number == 1:
+            raise OperationalError("server closed the connection unexpectedly")
+        claimed = real(self, **which)
+        if calls or number > 20:
+            worker.stop()
+        return [] if number == 2 else claimed
+
+    monkeypatch.setattr(type(book), "claim", claim)
+    worker.run()
+    assert calls == [(1, 2)]
+    assert Job.objects.get().attempts == 1
 
 
 def test_a_claim_whose_answer_was_lost_is_given_back_by_a_worker_that_leaves(
