@@ -41,7 +41,7 @@ class RetentionReport:
 
     def __str__(self) -> str:
         counts = ((getattr(self, item.name), item.name.replace("_", " ")) for item in fields(self))
-        return ", ".join(f"{count} {name}" for count, name in counts if count)
+        return ", ".join(f"{count:,} {name}" for count, name in counts if count)
 
 
 Keep = Mapping[str, dt.timedelta | None]

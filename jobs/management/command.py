@@ -18,6 +18,9 @@ FOUND_NOTHING = 1
 USAGE = 2
 """Exit code: what was asked for cannot be; nothing was changed."""
 
+INTERRUPTED = 130
+"""Exit code: stopped by Ctrl-C in the middle, as shells have it."""
+
 
 class OperatorCommand(BaseCommand):
     """A command that prints for people, or JSON with `--json`, and ends with a telling code.
@@ -61,6 +64,9 @@ class OperatorCommand(BaseCommand):
             self.operate(**options)
         except JobsError as error:
             raise CommandError(str(error), returncode=USAGE) from error
+        except KeyboardInterrupt:
+            told = "Interrupted. What was done until then is done."
+            raise CommandError(told, returncode=INTERRUPTED) from None
 
     def operate(self, **options: Any) -> None:
         raise NotImplementedError
@@ -78,7 +84,12 @@ class OperatorCommand(BaseCommand):
         # Standard output is for the result, which may be read by a program.
         self.stderr.write(f"{question} [y/N]", self.style.WARNING, ending=" ")
         self.stderr.flush()
-        answer = input().strip().lower()
+        try:
+            answer = input().strip().lower()
+        except (EOFError, KeyboardInterrupt):
+            # Ctrl-D or Ctrl-C: an answer too, which leaves the line unfinished.
+            self.stderr.write("")
+            answer = ""
         if answer not in ("y", "yes"):
             raise nothing("Nothing was changed.")
 

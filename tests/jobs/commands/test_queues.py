@@ -236,3 +236,35 @@ def test_the_bare_name_of_a_function_is_answered_with_its_path(run: Run, command
     done = run(command, "--definition", "add")
     assert done.code == 2
     assert "Did you mean 'tests.jobs.sample_jobs.add'?" in done.error
+
+
+@pytest.mark.parametrize("stopped_by", [EOFError, KeyboardInterrupt])
+def test_a_question_that_is_left_with_a_key_is_answered_with_no(
+    run: Run, monkeypatch: pytest.MonkeyPatch, stopped_by: type[BaseException]
+) -> None:
+    def leave() -> str:
+        raise stopped_by
+
+    many_jobs(2, queue="high")
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("builtins.input", leave)
+    done = run("queue_clear", "high")
+    assert (done.code, "Nothing was changed." in done.error) == (1, True)
+    assert Job.objects.filter(state=JobState.READY).count() == 2
+
+
+def test_an_interrupted_command_ends_without_a_traceback(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*args: Any, **kwargs: Any) -> None:
+        raise KeyboardInterrupt
+
+    many_jobs(1, queue="high")
+    monkeypatch.setattr("jobs.management.commands.queue_clear.clear_queue", interrupt)
+    done = run("queue_clear", "high", "--yes")
+    assert (done.code, done.error) == (130, "Interrupted. What was done until then is done.")
+
+
+def test_many_removed_rows_are_told_in_readable_numbers(run: Run) -> None:
+    many_jobs(1001, state=JobState.SUCCEEDED, finished_at=ago(days=30))
+    assert run("queue_prune", "--dry-run").out.strip() == "Would remove 1,001 jobs."
