@@ -27,10 +27,13 @@ class UserConnections:
 
     def before_job(self) -> None:
         """Close connections that have broken while nothing ran."""
-        if time.monotonic() - self._checked > IDLE_TRUST:
-            for connection in connections.all(initialized_only=True):
-                if connection.connection is not None and not connection.is_usable():
-                    connection.close()
+        idle = time.monotonic() - self._checked > IDLE_TRUST
+        for connection in connections.all(initialized_only=True):
+            if connection.connection is None or not (idle or connection.errors_occurred):
+                continue
+            connection.errors_occurred = False
+            if not connection.is_usable():
+                connection.close()
 
     def after_job(self) -> None:
         """Roll back what the job has left open, and close what is broken or too old."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from enum import Enum, auto
 from typing import Any
 
-from django.db import DatabaseError
+from django.db import Error
 
 from jobs import registry
 from jobs.cluster import identity as identities
@@ -167,7 +167,7 @@ class Worker:
     def _claim(self) -> list[ClaimedJob]:
         try:
             return self._session.call(self._claim_from, give_up=lambda: self._stopping)
-        except DatabaseError:
+        except Error:
             if not self._stopping:
                 raise
             return []
@@ -251,6 +251,6 @@ class Worker:
     def _publish_unknown(self) -> None:
         try:
             self._unknown.publish(self.id)
-        except DatabaseError:
+        except Error:
             logger.warning("could not write down what is unknown here", exc_info=True)
             self._user_connections.close()

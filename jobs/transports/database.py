@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from django.db import DatabaseError, connections
+from django.db import Error, connections
 from django.utils import timezone
 
 from jobs.conf import settings
@@ -55,7 +55,7 @@ class DatabaseTransport(Transport):
             return
         try:
             announce(connection, due)
-        except DatabaseError:
+        except Error:
             # The jobs are committed; workers find them with their slow poll.
             logger.warning("could not wake workers for %s", ", ".join(due), exc_info=True)
             return

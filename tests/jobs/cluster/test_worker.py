@@ -8,7 +8,14 @@ from itertools import count
 from typing import Any
 
 import pytest
-from django.db import DataError, OperationalError, connection, connections, transaction
+from django.db import (
+    DataError,
+    InterfaceError,
+    OperationalError,
+    connection,
+    connections,
+    transaction,
+)
 
 from jobs.cluster.identity import Identity
 from jobs.cluster.session import LedgerSession, TooMuchForTheDatabase, thread_connection
@@ -217,6 +224,33 @@ def test_a_connection_is_kept_from_job_to_job_but_not_a_broken_one(
     around._checked -= 10
     around.before_job()
     assert connection.connection is None
+
+
+def test_a_connection_that_broke_after_the_last_job_is_closed_before_the_next(
+    transactional_db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    around = UserConnections()
+    connection.ensure_connection()
+    around.after_job()
+    # As when workers could not be woken over it.
+    connection.errors_occurred = True
+    monkeypatch.setattr(type(connections["default"]), "is_usable", lambda self: False)
+    around.before_job()
+    assert connection.connection is None
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize("kind", [OperationalError, InterfaceError])
+def test_a_caller_whose_jobs_are_committed_hears_nothing_of_a_failed_call(
+    transactional_db: None, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
+) -> None:
+    def announce(*args: object) -> None:
+        raise kind("the connection is closed")
+
+    monkeypatch.setattr("jobs.transports.database.announce", announce)
+    monkeypatch.setattr("jobs.transports.database._announced", {})
+    sample_jobs.add.enqueue(1)
+    assert Job.objects.get().state == "ready"
 
 
 def test_a_transaction_in_good_order_is_none_of_its_business(transactional_db: None) -> None:
