@@ -6,18 +6,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Page
 
 from tests.e2e.conftest import Site, Visit
+from tests.e2e.test_first_steps import JOBS, dispatch, wait_for_state
 
 PAGES = (
     "/admin/",
     "/admin/jobs/",
     "/admin/jobs/job/",
     "/admin/jobs/job/dispatch/",
+    f"/admin/jobs/job/dispatch/?definition={JOBS}.dig",
     "/admin/jobs/failedjob/",
+    "/admin/jobs/failedjob/retry-matching/",
+    "/admin/jobs/failedjob/flush-matching/?queue=default",
     "/admin/jobs/jobschedule/",
     "/admin/jobs/jobschedule/add/",
     "/admin/jobs/queue/",
+    "/admin/jobs/queue/default/change/",
+    "/admin/jobs/queue/default/pause/",
+    "/admin/jobs/queue/default/clear/",
     "/admin/jobs/cluster/",
     "/admin/jobs/worker/",
     "/admin/jobs/auditentry/",
@@ -25,9 +33,33 @@ PAGES = (
     "/admin/conversations/message/",
     "/admin/analytics/usageanalytics/",
 )
+FIRST_ROWS = {
+    "/admin/jobs/jobschedule/": ("change", "run", "pause", "delete"),
+    "/admin/jobs/failedjob/": ("change", "retry", "forget"),
+    "/admin/jobs/cluster/": ("change", "restart"),
+    "/admin/jobs/worker/": ("change",),
+    "/admin/jobs/auditentry/": ("change",),
+}
+"""Lists, and the pages of their first row."""
 SCREENSHOTS = Path(__file__).resolve().parents[2] / "build" / "screenshots"
 
 OVERFLOW = """() => document.documentElement.scrollWidth - document.documentElement.clientWidth"""
+CRUSHED = """() => [...document.querySelectorAll('#content .module, #content section')]
+    .filter(one => one.checkVisibility() && one.getBoundingClientRect().width < 200)
+    .map(one => one.textContent.trim().slice(0, 40))"""
+
+
+def pages_of_rows(page: Page) -> list[tuple[str, str]]:
+    """Name and path of the pages of single rows, of which one is a job that failed far below."""
+    dispatch(page, "dig", depth="60")
+    wait_for_state(page, "failed")
+    found = [("job-failed", page.url)]
+    for path, verbs in FIRST_ROWS.items():
+        page.goto(path)
+        link = page.locator(f"#result_list a[href^='{path}'][href$='/change/']").first
+        row = (link.get_attribute("href") or "").removesuffix("change/")
+        found += [(f"{path.split('/')[-2]}-{verb}", f"{row}{verb}/") for verb in verbs]
+    return found
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -36,14 +68,15 @@ def test_a_page_fits_and_says_nothing_on_the_console(
     site: Site, visit: Visit, scheme: Any, width: int
 ) -> None:
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    too_wide: list[str] = []
+    bad: list[str] = []
     page = visit(color_scheme=scheme, viewport={"width": width, "height": 900})
-    for path in PAGES:
+    named = [(path.partition("?")[0].strip("/").replace("/", "-"), path) for path in PAGES]
+    for name, path in [*pages_of_rows(page), *named]:
         answer = page.goto(path)
         assert answer is not None
         assert answer.status == 200, path
-        wider = page.evaluate(OVERFLOW)
-        name = path.strip("/").replace("/", "-")
+        name += "-form" if "definition=" in path else ""
         page.screenshot(path=SCREENSHOTS / f"{name}-{scheme}-{width}.png", full_page=True)
-        too_wide += [path] if wider > 0 else []
-    assert not too_wide, f"wider than {width} px"
+        bad += [f"{path} is too wide"] if page.evaluate(OVERFLOW) > 0 else []
+        bad += [f"{path} leaves no room for {text}" for text in page.evaluate(CRUSHED)]
+    assert not bad, f"at {width} px"

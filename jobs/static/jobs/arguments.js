@@ -8,21 +8,35 @@ document.addEventListener("DOMContentLoaded", () => {
     return;
   }
   let latest = 0;
-  select.addEventListener("change", async () => {
-    const turn = ++latest;
+
+  const load = async () => {
     const data = new FormData(select.form);
     data.set("_load_arguments", "1");
+    const response = await fetch(window.location.href, { method: "POST", body: data });
+    const page = new DOMParser().parseFromString(await response.text(), "text/html");
+    return response.ok ? page.getElementById("jobs-arguments") : null;
+  };
+
+  const tellFailure = () => {
+    const note = document.createElement("p");
+    note.className = "errornote";
+    note.textContent = "The arguments could not be loaded. Try the button below.";
+    region().querySelector(".errornote")?.remove();
+    region().prepend(note);
+  };
+
+  select.addEventListener("change", async () => {
+    const turn = ++latest;
     region().setAttribute("aria-busy", "true");
-    try {
-      const response = await fetch(window.location.href, { method: "POST", body: data });
-      const page = new DOMParser().parseFromString(await response.text(), "text/html");
-      const loaded = page.getElementById("jobs-arguments");
-      if (turn === latest && response.ok && loaded) {
-        region().replaceWith(document.adoptNode(loaded));
-      }
-    } finally {
-      // The button is still there for whoever is offline.
-      region().removeAttribute("aria-busy");
+    const loaded = await load().catch(() => null);
+    if (turn !== latest) {
+      return;
+    }
+    region().removeAttribute("aria-busy");
+    if (loaded) {
+      region().replaceWith(document.adoptNode(loaded));
+    } else {
+      tellFailure();
     }
   });
 });

@@ -121,6 +121,22 @@ def raise_system_exit() -> None:
     sys.exit(3)
 
 
+@job(max_attempts=2, backoff=0.1, tags=["dig", "a-tag-that-is-as-long-as-tags-of-real-sites-are"])
+def dig(depth: int, tool: str = "a very long value without a single place to break it" * 4) -> None:
+    """Raise from so many frames below, with a long message, after writing to the log."""
+    running = current_job()
+    assert running is not None
+    running.progress(1, 3, "digging")
+    running.log("the ground is hard " * 20)
+    _dig(depth, tool)
+
+
+def _dig(depth: int, tool: str) -> None:
+    if depth == 0:
+        raise ValueError(f"there is no deeper than this: {tool.replace(' ', '_')}")
+    _dig(depth - 1, tool)
+
+
 @job(max_crashes=1)
 def kill_itself() -> None:
     os.kill(os.getpid(), signal.SIGSEGV)
