@@ -14,17 +14,17 @@ PYTHONS := $(if $(PYTHON),$(PYTHON),python3.11 python3.12 python3.13 python3 pyt
 PRODUCTION := DEBUG=false ALLOWED_HOSTS=jobsite.example HTTPS=true JOBSITE_ENV_FILE=/dev/null
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format e2e
+.PHONY: help setup secret-key run test lint format e2e
 
 help: ## list these tasks
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: $(STAMP) var/secret_key ## install the site into .venv (PYTHON=… chooses another Python)
+setup: $(STAMP) secret-key ## install the site into .venv (PYTHON=… chooses another Python)
 
 $(STAMP): pyproject.toml .ci/venv
 	@.ci/venv $(VENV) $(PYTHONS)
 
-var/secret_key: | $(STAMP)
+secret-key: $(STAMP)
 	@$(BIN)/python -m jobsite.secret_key
 
 run: setup ## run the site: web server and cluster (PORT=8000 DATABASE_URL=… REDIS_URL=…)

@@ -20,6 +20,10 @@ _FALSE = frozenset({"0", "false", "no", "off"})
 _ENGINES = {"sqlite": "sqlite3", "postgres": "postgresql", "postgresql": "postgresql"}
 
 
+BASE_DIR = Path(__file__).resolve().parent.parent
+"""The checkout."""
+
+
 class EnvironmentRefused(ImproperlyConfigured):
     """The environment has values that break their rules; the message has a line for each."""
 
@@ -32,6 +36,15 @@ class Environment:
         self._refusals: list[str] = []
         if env_file is not None and env_file.is_file():
             self._raw.read_env(env_file, overwrite=False)
+
+    @classmethod
+    def of_site(cls) -> Environment:
+        """That of this checkout: its `.env`, or the file that JOBSITE_ENV_FILE names, below."""
+        return cls(Path(os.environ.get("JOBSITE_ENV_FILE", BASE_DIR / ".env")))
+
+    def var_dir(self) -> Path:
+        """The folder of what a running site keeps beside its database."""
+        return BASE_DIR / self.text("VAR_DIR", "var")
 
     def text(self, name: str, default: str = "") -> str:
         """The value with surrounding blanks removed; an empty value counts as not set."""

@@ -9,6 +9,8 @@ import os
 import secrets
 from pathlib import Path
 
+from jobsite.environment import Environment
+
 _FILE_NAME = "secret_key"
 
 
@@ -38,4 +40,4 @@ def ensure_local_secret_key(folder: Path) -> bool:
 
 
 if __name__ == "__main__":
-    ensure_local_secret_key(Path(__file__).resolve().parent.parent / "var")
+    ensure_local_secret_key(Environment.of_site().var_dir())

@@ -7,17 +7,13 @@ over HTTPS only, with hashed static files.
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Any
 
-from jobsite.environment import Environment
+from jobsite.environment import BASE_DIR, Environment
 from jobsite.secret_key import local_secret_key
 
-BASE_DIR = Path(__file__).resolve().parent.parent
-
-env = Environment(Path(os.environ.get("JOBSITE_ENV_FILE", BASE_DIR / ".env")))
-VAR_DIR = BASE_DIR / env.text("VAR_DIR", "var")
+env = Environment.of_site()
+VAR_DIR = env.var_dir()
 
 # Who may reach the site
 
@@ -31,7 +27,7 @@ LOCAL_ONLY = set(ALLOWED_HOSTS) <= set(LOOPBACK_HOSTS)
 SECRET_KEY = env.require(
     "SECRET_KEY",
     env.text("SECRET_KEY", local_secret_key(VAR_DIR)),
-    "set it to a long random text, or run `make setup`, which makes one in var/secret_key",
+    "set it to a long random text, or run `make setup`, which makes one in VAR_DIR",
 )
 SECRET_KEY_FALLBACKS = env.listing("SECRET_KEY_FALLBACKS")
 

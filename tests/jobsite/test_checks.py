@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from django.core.checks import CheckMessage, run_checks
 
 from jobsite.checks import several_hosts_share_the_key
 from jobsite.secret_key import ensure_local_secret_key, local_secret_key
-from tests.support.processes import run_manage
+from tests.support.processes import ROOT, run_manage
 
 
 def ids(messages: list[CheckMessage]) -> set[str | None]:
@@ -68,3 +70,16 @@ def test_a_key_is_made_once_and_only_its_owner_can_read_it(tmp_path: Path) -> No
     assert local_secret_key(tmp_path) == key
     assert [file.name for file in tmp_path.iterdir()] == ["secret_key"]
     assert (tmp_path / "secret_key").stat().st_mode & 0o077 == 0
+
+
+def test_the_key_is_made_where_the_settings_look_for_it(
+    site_env: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "env").write_text(f"VAR_DIR={tmp_path / 'state'}\n")
+    environment = {**site_env, "JOBSITE_ENV_FILE": str(tmp_path / "env"), "SECRET_KEY": ""}
+    del environment["VAR_DIR"]
+    subprocess.run(
+        [sys.executable, "-m", "jobsite.secret_key"], env=environment, cwd=ROOT, check=True
+    )
+    assert local_secret_key(tmp_path / "state")
+    assert run_manage("check", environment=environment).returncode == 0

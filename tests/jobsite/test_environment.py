@@ -145,8 +145,10 @@ def test_a_trusted_origin_needs_its_scheme(
 
 
 def test_every_knob_of_the_settings_is_explained_in_the_example() -> None:
-    settings = (ROOT / "jobsite" / "settings.py").read_text()
-    knobs = set(re.findall(r"env\.\w+\(\s*\"([A-Z_]+)\"", settings))
+    readers = [ROOT / "jobsite" / name for name in ("settings.py", "environment.py")]
+    code = "".join(file.read_text() for file in readers)
+    knobs = set(re.findall(r"(?:env|self)\.\w+\(\s*\"([A-Z_]+)\"", code))
+    assert "VAR_DIR" in knobs
     example = (ROOT / ".env.example").read_text()
     assert len(knobs) > 10
     assert {knob for knob in knobs if f"{knob}=" not in example} == set()

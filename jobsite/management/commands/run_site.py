@@ -100,7 +100,7 @@ def _grace(seconds: float | None) -> timedelta:
 
 
 def _welcome(host: str, port: int, login: Login) -> str:
-    shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host
+    shown = "127.0.0.1" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
     if login.password is None:
         password = f"the one you have (`manage.py changepassword {login.username}` sets another)"
     else:
