@@ -32,7 +32,8 @@ POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR
 class ArgumentsForm(forms.Form):
     """One field for each parameter; `payload` gives the arguments once the form is valid.
 
-    A parameter that is left at its default is not stored, so it follows the code. Give `data` for
+    A parameter that is left at its default is not stored, so it follows the code, unless it is
+    among the `stored` arguments, which stay as they were given. Give `data` for
     a form that was submitted, or `typed` for what was typed into the form of another definition:
     what fits by name stays, and the rest is carried along hidden, so nothing typed is lost.
     """
@@ -59,6 +60,7 @@ class ArgumentsForm(forms.Form):
         self.unfitting: Payload = {}
         if stored:
             self._show(stored)
+        self._given = set(self.initial)
         if typed is not None:
             for name in self.fields:
                 if self.add_prefix(name) in typed:
@@ -110,7 +112,8 @@ class ArgumentsForm(forms.Form):
             return None if value is NOT_GIVEN else value
         if value is NOT_GIVEN or (value is None and not is_nullable(parameter)):
             return NOT_GIVEN
-        return NOT_GIVEN if _same(as_json(value), parameter.default) else value
+        at_default = name not in self._given and _same(as_json(value), parameter.default)
+        return NOT_GIVEN if at_default else value
 
     def _last_positional(self, cleaned: Mapping[str, Any]) -> int:
         """One beyond the last parameter that can only be given by position and is given."""

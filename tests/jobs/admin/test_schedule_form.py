@@ -76,6 +76,23 @@ def test_saving_what_is_shown_changes_nothing(boss: Client) -> None:
     assert after["arguments"] == {"args": [], "kwargs": {"a": 4}}
 
 
+def test_an_argument_that_was_given_stays_given_though_it_is_the_default(boss: Client) -> None:
+    given = {"args": [], "kwargs": {"count": 3}}
+    schedule = make(definition=TAKES_ALL_DEFAULTS, arguments=given)
+    typed = FILLED | {"definition": TAKES_ALL_DEFAULTS, "arguments-of": TAKES_ALL_DEFAULTS}
+    shown = {
+        "argument-count": "3", "argument-ratio": "0.5", "argument-sure": "true",
+        "argument-name": "Ada", "argument-mode": '"fast"', "argument-maybe": "",
+        "argument-limit": "10", "argument-numbers": "",
+    }  # fmt: skip
+
+    done = boss.post(reverse(CHANGE, args=[schedule.pk]), typed | shown)
+
+    assert done.status_code == 302, errors(done)
+    schedule.refresh_from_db()
+    assert schedule.arguments == given
+
+
 @pytest.mark.parametrize(
     ("changes", "field", "why"),
     [
