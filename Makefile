@@ -8,13 +8,17 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed.stamp
+BENCH := .venv-bench
 # The oldest supported Python comes first: it gets Django's long-term release.
 PYTHONS := $(if $(PYTHON),$(PYTHON),python3.11 python3.12 python3.13 python3 python)
+# The benchmark prefers a newer one, for the peers that ask for it.
+BENCH_PYTHONS := $(if $(PYTHON),$(PYTHON),python3.13 \
+	$(wildcard $(HOME)/.pyenv/versions/3.13*/bin/python) python3.12 python3 python3.11)
 # A site as the world would see it, for Django's deployment checks.
 PRODUCTION := DEBUG=false ALLOWED_HOSTS=jobsite.example HTTPS=true JOBSITE_ENV_FILE=/dev/null
 
 .DEFAULT_GOAL := help
-.PHONY: help setup secret-key run test lint format e2e
+.PHONY: help setup secret-key run test lint format e2e bench
 
 help: ## list these tasks
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,3 +53,10 @@ format: setup ## put the code into its form
 e2e: setup ## run the tests that drive a browser
 	@test -d tests/e2e || { echo "There are no browser tests in tests/e2e yet." >&2; exit 1; }
 	@$(BIN)/python -m pytest tests/e2e $(ARGS)
+
+bench: $(BENCH)/installed.stamp ## measure beside peers (SYSTEMS=celery,jobsite MEASURES=drain ROUNDS=3 QUICK=1)
+	@$(BENCH)/bin/python -m tests.bench $(if $(SYSTEMS),--systems=$(SYSTEMS)) \
+		$(if $(MEASURES),--measures=$(MEASURES)) $(if $(ROUNDS),--rounds=$(ROUNDS)) $(if $(QUICK),--quick)
+
+$(BENCH)/installed.stamp: pyproject.toml .ci/venv
+	@GROUP=bench .ci/venv $(BENCH) $(BENCH_PYTHONS)

@@ -1,0 +1,1 @@
+"""Jobsite and its peers measured side by side: `make bench`, described in docs/performance.md."""

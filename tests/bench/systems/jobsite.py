@@ -1,0 +1,83 @@
+"""Jobsite itself, with the whole site loaded: admin, conversations, analytics, their schedules."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Sequence
+
+from tests.bench.contract import Job, Place, System
+
+SETTINGS = "tests.bench.systems.jobsite_settings"
+
+
+class Jobsite(System):
+    name = "jobsite"
+    title = "Jobsite (PostgreSQL)"
+    packages = ("Django", "django-q2", "psycopg")
+    records = "job row and attempt row: times, worker, outcome, result"
+    guarantees = "at least once; a dead worker's job is rescued at once, a dead host's in 6 s"
+
+    def __init__(self, place: Place) -> None:
+        super().__init__(place)
+        self.environment = {"DJANGO_SETTINGS_MODULE": SETTINGS, "DATABASE_URL": self.database()}
+        os.environ.update(self.environment)
+
+    def database(self) -> str:
+        return self.place.postgres
+
+    def prepare(self) -> None:
+        import django
+        from django.core.management import call_command
+
+        django.setup()
+        call_command("migrate", verbosity=0)
+
+    def enqueue_each(self, job: Job, numbers: Sequence[int]) -> None:
+        from tests.bench.systems import jobsite_jobs
+
+        definition = getattr(jobsite_jobs, job)
+        for number in numbers:
+            definition.enqueue(number)
+
+    def enqueue_many(self, job: Job, numbers: Sequence[int]) -> None:
+        from tests.bench.systems import jobsite_jobs
+
+        getattr(jobsite_jobs, job).enqueue_many(numbers)
+
+    def start_workers(self, processes: int) -> None:
+        self.workers.start("manage.py", "qcluster", **self.environment, JOBS_WORKERS=str(processes))
+
+    def recorded(self) -> int:
+        """Finished jobs whose attempts are all there: one each, and it is the first."""
+        from jobs.models import Attempt, Job
+
+        ours = Job.objects.filter(definition__startswith="tests.bench.", state="succeeded")
+        attempts = Attempt.objects.filter(
+            job__definition__startswith="tests.bench.", outcome="succeeded"
+        )
+        return min(ours.count(), attempts.count())
+
+
+class JobsiteOnSqlite(Jobsite):
+    name = "jobsite-sqlite"
+    title = "Jobsite (SQLite)"
+    packages = ("Django", "django-q2")
+
+    @property
+    def file(self) -> str:
+        return str(self.place.folder / "site.sqlite3")
+
+    def database(self) -> str:
+        return f"sqlite:///{self.file}"
+
+    def prepare_writes(self) -> None:
+        with sqlite3.connect(self.file) as connection:
+            connection.execute("CREATE TABLE bench_write (number integer NOT NULL)")
+
+    def written(self) -> tuple[int, int]:
+        with sqlite3.connect(self.file) as connection:
+            rows, numbers = connection.execute(
+                "SELECT count(*), count(DISTINCT number) FROM bench_write"
+            ).fetchone()
+        return rows, numbers

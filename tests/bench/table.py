@@ -1,0 +1,85 @@
+"""The results as tables: for the terminal, and as Markdown for docs/performance.md."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tests.bench.results import FIGURES, Row
+
+NONE = "\N{EN DASH}"
+HEADINGS = {
+    "drain": "no-op jobs/s",
+    "drain_db": "jobs with a write/s",
+    "pickup_p50_ms": "pickup p50 ms",
+    "pickup_p99_ms": "pickup p99 ms",
+    "enqueue": "enqueue one by one/s",
+    "enqueue_many": "enqueue many/s",
+    "pss_mb": "idle memory MB",
+}
+
+
+def figure(row: Row | None) -> str:
+    """A median with its spread: `1,234 ±5 %`."""
+    if row is None or row.median is None:
+        return NONE
+    shown = f"{row.median:,.0f}" if row.median >= 100 else f"{row.median:.1f}"
+    if row.rounds > 1 and row.min is not None and row.max is not None:
+        half = (row.max - row.min) / 2 / row.median if row.median else 0.0
+        return f"{shown} ±{half:.0%}"
+    return shown
+
+
+def lines(rows: Sequence[Row]) -> list[str]:
+    """The table for the terminal, and below it what did not count and why."""
+    grid = [["system", *(HEADINGS[name] for name in FIGURES)]]
+    for system, of_system in _by_system(rows).items():
+        grid.append([system, *(figure(of_system.get(name)) for name in FIGURES)])
+    widths = [max(len(line[column]) for line in grid) for column in range(len(grid[0]))]
+    told = [
+        "  ".join(
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        )
+        for line in grid
+    ]
+    return [*told, *reasons(rows)]
+
+
+def reasons(rows: Sequence[Row]) -> list[str]:
+    """One line for each figure with a run that does not count."""
+    return [
+        f"{row.system}, {row.measure}: {row.reason.splitlines()[0]}" for row in rows if row.reason
+    ]
+
+
+def markdown(rows: Sequence[Row]) -> list[str]:
+    """The table for the documentation."""
+    told = [
+        "| system | " + " | ".join(HEADINGS[name] for name in FIGURES) + " |",
+        "|---|" + "---:|" * len(FIGURES),
+    ]
+    for of_system in _by_system(rows).values():
+        title = next(iter(of_system.values())).title
+        cells = " | ".join(figure(of_system.get(name)) for name in FIGURES)
+        told.append(f"| {title} | {cells} |")
+    return told
+
+
+def guarantees(rows: Sequence[Row]) -> list[str]:
+    """What each system keeps and promises, as a Markdown table."""
+    told = [
+        "| system | keeps of a job that succeeded | when a worker dies | set otherwise |",
+        "|---|---|---|---|",
+    ]
+    for of_system in _by_system(rows).values():
+        one = next(iter(of_system.values()))
+        settings = ", ".join(f"`{name}`: {value}" for name, value in one.settings.items()) or NONE
+        told.append(f"| {one.title} | {one.records} | {one.guarantees} | {settings} |")
+    return told
+
+
+def _by_system(rows: Sequence[Row]) -> dict[str, dict[str, Row]]:
+    found: dict[str, dict[str, Row]] = {}
+    for row in rows:
+        found.setdefault(row.system, {})[row.measure] = row
+    return found

@@ -1,0 +1,81 @@
+"""Targets: what Jobsite has to reach beside its peers, as ratios within one run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from tests.bench.results import Row
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """`ours` of Jobsite against the best of the peers' figures, or against a fixed bound."""
+
+    ours: str
+    """The system that is ours."""
+    measure: str
+    least: float
+    """The ratio, or the bound itself where no peer is named."""
+    peers: tuple[str, ...] = ()
+    lower_is_better: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a target stands in one set of results; `reached` is None where a figure is missing."""
+
+    target: Target
+    value: float | None
+    """The ratio, or our figure where no peer is named."""
+    reached: bool | None
+
+    def __str__(self) -> str:
+        target = self.target
+        sign = "≤" if target.lower_is_better else "≥"
+        against = f" times {' / '.join(target.peers)}" if target.peers else ""
+        found = "not measured" if self.value is None else f"{self.value:,.2f}"
+        verdict = {None: "", True: "reached", False: "MISSED"}[self.reached]
+        wanted = f"{sign} {target.least:,g}{against}"
+        return f"{target.ours:15} {target.measure:14} {wanted:46} {found:>12}  {verdict}".rstrip()
+
+
+TARGETS = (
+    Target("jobsite", "drain", 10, ("celery",)),
+    Target("jobsite", "drain", 3, ("oban", "oban-single")),
+    Target("jobsite", "drain", 2, ("dramatiq", "dramatiq-single")),
+    Target("jobsite", "drain", 1, ("pgqueuer", "pgqueuer-batched")),
+    Target("jobsite-sqlite", "drain", 10, ("django-q2-sqlite",)),
+    Target("jobsite", "drain_db", 5, ("celery", "celery-early")),
+    Target("jobsite", "drain_db", 1, ("dramatiq", "dramatiq-single")),
+    Target("jobsite", "pickup_p50_ms", 1, ("celery",), lower_is_better=True),
+    Target("jobsite", "pickup_p50_ms", 4, lower_is_better=True),
+    Target("jobsite", "pickup_p99_ms", 10, lower_is_better=True),
+    Target("jobsite-sqlite", "pickup_p99_ms", 100, lower_is_better=True),
+    Target("jobsite", "enqueue", 1, ("pgqueuer",)),
+    Target("jobsite", "enqueue_many", 50_000),
+    Target("jobsite", "enqueue_many", 1, ("pgqueuer",)),
+    Target("jobsite", "pss_mb", 100, lower_is_better=True),
+)
+
+
+def standings(rows: Iterable[Row], targets: Iterable[Target] = TARGETS) -> list[Standing]:
+    """How each target stands; the best of several named peers is the one to beat."""
+    medians = {(row.system, row.measure): row.median for row in rows if row.median is not None}
+    return [_standing(target, medians) for target in targets]
+
+
+def _standing(target: Target, medians: dict[tuple[str, str], float]) -> Standing:
+    value = medians.get((target.ours, target.measure))
+    if value is not None and target.peers:
+        theirs = [
+            medians[peer, target.measure]
+            for peer in target.peers
+            if (peer, target.measure) in medians
+        ]
+        best = (min if target.lower_is_better else max)(theirs, default=0.0)
+        value = value / best if best else None
+    if value is None:
+        return Standing(target, None, None)
+    reached = value <= target.least if target.lower_is_better else value >= target.least
+    return Standing(target, value, reached)
