@@ -20,8 +20,8 @@ _FALSE = frozenset({"0", "false", "no", "off"})
 _ENGINES = {"sqlite": "sqlite3", "postgres": "postgresql", "postgresql": "postgresql"}
 
 
-BASE_DIR = Path(__file__).resolve().parent.parent
-"""The checkout."""
+CHECKOUT = Path(__file__).resolve().parent.parent
+"""The folder that holds the whole site."""
 
 
 class EnvironmentRefused(ImproperlyConfigured):
@@ -40,11 +40,11 @@ class Environment:
     @classmethod
     def of_site(cls) -> Environment:
         """That of this checkout: its `.env`, or the file that JOBSITE_ENV_FILE names, below."""
-        return cls(Path(os.environ.get("JOBSITE_ENV_FILE", BASE_DIR / ".env")))
+        return cls(Path(os.environ.get("JOBSITE_ENV_FILE", CHECKOUT / ".env")))
 
     def var_dir(self) -> Path:
         """The folder of what a running site keeps beside its database."""
-        return BASE_DIR / self.text("VAR_DIR", "var")
+        return CHECKOUT / self.text("VAR_DIR", "var")
 
     def text(self, name: str, default: str = "") -> str:
         """The value with surrounding blanks removed; an empty value counts as not set."""

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from jobsite.environment import BASE_DIR, Environment
+from jobsite.environment import CHECKOUT, Environment
 from jobsite.secret_key import local_secret_key
+
+BASE_DIR = CHECKOUT
 
 env = Environment.of_site()
 VAR_DIR = env.var_dir()
