@@ -7,12 +7,14 @@ over HTTPS only, with hashed static files.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from jobsite.environment import CHECKOUT, Environment
 from jobsite.secret_key import local_secret_key
 
-BASE_DIR = CHECKOUT
+# Typed, so that the type checker knows it of `django.conf.settings` as well.
+BASE_DIR: Path = CHECKOUT
 
 env = Environment.of_site()
 VAR_DIR = env.var_dir()
