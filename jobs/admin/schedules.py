@@ -8,7 +8,6 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -17,14 +16,8 @@ from jobs.admin import display, filters, schedule_actions
 from jobs.admin.forms.schedule import JobScheduleForm
 from jobs.admin.operations import action_of
 from jobs.admin.readonly import ListedAdmin
-from jobs.models import Job, JobSchedule, ScheduleSlot, SlotOutcome
-from jobs.scheduling.binding import rule_of
-from jobs.scheduling.preview import preview
-from jobs.scheduling.rules import RuleError
-from jobs.scheduling.words import describe
-
-RUNS_SHOWN = 20
-HISTORY_SHOWN = 50
+from jobs.admin.schedule_runs import history_of, runs_of, words_of
+from jobs.models import JobSchedule
 
 
 @admin.register(JobSchedule)
@@ -195,51 +188,3 @@ def differences(
 
 def _plain(value: Any) -> Any:
     return value if isinstance(value, dict | bool | int) or value is None else str(value)
-
-
-def words_of(schedule: JobSchedule) -> str:
-    """The rule in words, or what is wrong with it."""
-    try:
-        return describe(rule_of(schedule))
-    except RuleError as error:
-        return f"Not valid: {error}"
-
-
-def runs_of(schedule: JobSchedule) -> tuple[list[dict[str, str]], str]:
-    """The next 20 runs as text, in the schedule's zone and in UTC, and what is wrong with the rule
-    if there are none for that reason."""
-    try:
-        runs = preview(rule_of(schedule), timezone.now(), RUNS_SHOWN)
-    except RuleError as error:
-        return [], str(error)
-    return [
-        {
-            "local": f"{run.local:%a %Y-%m-%d %H:%M:%S %Z}",
-            "utc": f"{run.slot.at:%Y-%m-%d %H:%M:%S}",
-            "note": run.note,
-        }
-        for run in runs
-    ], ""
-
-
-def history_of(schedule: JobSchedule) -> list[dict[str, Any]]:
-    """The latest 50 times of the schedule, run by hand ones included, with their jobs."""
-    slots = list(ScheduleSlot.objects.filter(schedule=schedule)[:HISTORY_SHOWN])
-    jobs = list(
-        Job.objects.filter(schedule=schedule)
-        .exclude(slot_at=None)
-        .defer("arguments", "result")
-        .order_by("-slot_at")[:HISTORY_SHOWN]
-    )
-    by_slot = {job.slot_at: job for job in jobs}
-    rows: list[dict[str, Any]] = [
-        {
-            "at": slot.slot_at,
-            "how": "" if slot.outcome == SlotOutcome.ENQUEUED else slot.get_outcome_display(),
-            "job": by_slot.pop(slot.slot_at, None),
-        }
-        for slot in slots
-    ]
-    rows += [{"at": job.slot_at, "how": "Run by hand", "job": job} for job in by_slot.values()]
-    rows.sort(key=lambda row: row["at"], reverse=True)
-    return rows[:HISTORY_SHOWN]

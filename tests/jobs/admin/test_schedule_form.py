@@ -213,6 +213,18 @@ def test_the_page_shows_the_rule_in_words_and_the_next_runs_with_clock_changes_m
     assert changed["utc"].endswith("01:00:00")
 
 
+def test_a_time_that_a_clock_change_leaves_out_is_told_among_the_next_runs(boss: Client) -> None:
+    march = dt.datetime(timezone.now().year + 1, 3, 20, tzinfo=dt.UTC)
+    schedule = make(cron="30 2 * * *", starts_at=march, dst_gap="skip")
+
+    runs = boss.get(reverse(CHANGE, args=[schedule.pk])).context["runs"]
+
+    assert len(runs) == 21
+    (left_out,) = [run for run in runs if run["note"]]
+    assert left_out["note"] == "02:30 does not exist on this day: skipped"
+    assert runs == sorted(runs, key=lambda run: run["local"][4:])
+
+
 def test_the_history_tells_what_became_of_each_time(boss: Client) -> None:
     schedule = make()
     ran = JobFactory(state="succeeded", schedule=schedule, slot_at=ago(days=1))
