@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-import threading
-from unittest import mock
 
 import pytest
-from django.db import IntegrityError, connection, connections
+from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs import dispatch
 from jobs.models import Job, JobSchedule, JobState, ScheduleSlot, SlotOutcome
 from jobs.scheduling import tick
 from jobs.scheduling.decisions import jitter_of
@@ -281,157 +278,6 @@ def test_a_time_in_the_gap_and_in_the_overlap_runs_as_the_schedule_says() -> Non
     assert "10-25 01:30" not in told(once)
     assert told(twice) >= spring | autumn | {"10-25 01:30"}
     assert not any(moment.startswith("03-29") for moment in told(twice))
-
-
-class TestBrokenSchedules:
-    @pytest.mark.parametrize(
-        ("field", "value", "told"),
-        [
-            ("definition", "tests.jobs.sample_jobs.gone", "gone"),
-            ("definition", "os.system", "os.system"),
-            ("arguments", {"args": ["one"], "kwargs": {}}, "a:"),
-            ("arguments", {"kwargs": {"a": 1, "c": 1}}, "'c'"),
-            ("arguments", "not a call", "arguments"),
-            ("cron", "61 * * * *", "61"),
-            ("timezone", "Europe/Roma", "Europe/Rome"),
-        ],
-    )
-    def test_a_broken_one_shows_why_and_does_not_stop_the_others(
-        self, field: str, value: object, told: str
-    ) -> None:
-        broken = make_schedule("broken", next_run_at=NOON)
-        JobSchedule.objects.filter(pk=broken.pk).update(**{field: value})
-        good = [make_schedule(name, next_run_at=NOON) for name in ("a", "z")]
-
-        assert run_once(NOON) == SlotReport(enqueued=2, broken=1)
-
-        broken.refresh_from_db()
-        assert told in broken.last_error
-        assert (broken.enabled, broken.next_run_at) == (True, NOON)
-        assert broken.retry_at == NOON + 10 * SECOND
-        assert set(Job.objects.values_list("schedule", flat=True)) == {one.pk for one in good}
-
-    def test_it_is_tried_again_ever_more_rarely(self) -> None:
-        broken = make_schedule("broken", cron="0 * * * *", next_run_at=NOON)
-        JobSchedule.objects.update(definition="tests.jobs.sample_jobs.gone")
-        waits, moment = [], NOON
-        for _ in range(9):
-            assert run_once(moment).broken == 1
-            broken.refresh_from_db()
-            assert broken.retry_at is not None
-            assert not run_once(broken.retry_at - SECOND)
-            waits.append((broken.retry_at - moment).total_seconds())
-            moment = broken.retry_at
-        assert waits == [10, 10, 20, 40, 80, 160, 320, 600, 600]
-
-    def test_once_mended_its_time_is_not_lost_and_the_error_goes(self) -> None:
-        broken = make_schedule("broken", cron="0 * * * *", next_run_at=NOON)
-        JobSchedule.objects.update(definition="tests.jobs.sample_jobs.gone")
-        run_once(NOON)
-        broken.refresh_from_db()
-
-        broken.definition = "tests.jobs.sample_jobs.add"
-        broken.save()
-
-        assert broken.retry_at is None
-        assert run_once(NOON + 5 * SECOND) == SlotReport(enqueued=1)
-        broken.refresh_from_db()
-        assert slots_of(broken) == [NOON]
-        assert (broken.last_error, broken.retry_at) == ("", None)
-
-    def test_one_that_the_database_refuses_does_not_stop_the_others(self) -> None:
-        for name in ("a", "bad", "z"):
-            make_schedule(name, next_run_at=NOON)
-        bad = JobSchedule.objects.get(name="bad")
-        insert = dispatch.insert
-
-        def refuse(jobs: list[dispatch.NewJob]) -> object:
-            if any(job.schedule_id == bad.pk for job in jobs):
-                raise IntegrityError("this row breaks a rule")
-            return insert(jobs)
-
-        with mock.patch.object(dispatch, "insert", refuse):
-            assert run_once(NOON) == SlotReport(enqueued=2, broken=1)
-        bad.refresh_from_db()
-        assert bad.last_error == "IntegrityError: this row breaks a rule"
-        assert slots_of(bad) == []
-
-    def test_a_schedule_in_error_does_not_hide_when_the_next_one_is_due(self) -> None:
-        make_schedule("broken", next_run_at=NOON)
-        JobSchedule.objects.update(definition="gone")
-        run_once(NOON)
-        make_schedule("good", next_run_at=NOON + HOUR)
-        assert next_due() == NOON + HOUR
-
-
-@pytest.mark.django_db(transaction=True)
-class TestSeveralClusters:
-    def test_each_time_is_enqueued_by_one_of_them_for_two_minutes_with_one_dying(self) -> None:
-        start = at("2090-01-01 00:00")
-        schedule = make_schedule(cron="* * * * * *", next_run_at=start)
-        errors: list[BaseException] = []
-        together = threading.Barrier(2)
-
-        def cluster(dies_after: int) -> None:
-            try:
-                for second in range(120):
-                    if second == 60:
-                        together.wait(60)
-                    if second >= dies_after:
-                        return
-                    run_once(start + second * SECOND)
-            except BaseException as error:
-                errors.append(error)
-            finally:
-                connections.close_all()
-
-        threads = [threading.Thread(target=cluster, args=(limit,)) for limit in (61, 120)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(120)
-
-        assert not errors
-        expected = [start + second * SECOND for second in range(120)]
-        assert slots_of(schedule) == expected
-        jobs = Job.objects.filter(schedule=schedule).order_by("slot_at")
-        assert list(jobs.values_list("slot_at", flat=True)) == expected
-
-    def test_a_tick_that_dies_in_the_middle_leaves_its_times_to_the_next(self) -> None:
-        make_schedule(next_run_at=NOON)
-
-        class Killed(BaseException):
-            pass
-
-        with mock.patch.object(dispatch, "insert", side_effect=Killed), pytest.raises(Killed):
-            run_once(NOON)
-        assert not ScheduleSlot.objects.exists()
-        assert run_once(NOON) == SlotReport(enqueued=1)
-
-    @pytest.mark.postgresql
-    def test_a_schedule_that_another_holds_is_left_to_it(self) -> None:
-        held = make_schedule("held", next_run_at=NOON)
-        make_schedule("free", next_run_at=NOON)
-        holds, done = threading.Event(), threading.Event()
-
-        def hold() -> None:
-            from django.db import transaction
-
-            with transaction.atomic():
-                JobSchedule.objects.select_for_update().get(pk=held.pk)
-                holds.set()
-                done.wait(30)
-            connections.close_all()
-
-        thread = threading.Thread(target=hold)
-        thread.start()
-        assert holds.wait(30)
-        try:
-            assert run_once(NOON) == SlotReport(enqueued=1)
-        finally:
-            done.set()
-            thread.join(30)
-        assert run_once(NOON) == SlotReport(enqueued=1)
 
 
 def test_a_report_of_nothing_is_false() -> None:
