@@ -96,8 +96,9 @@ class CurrentJob:
     def release(self, seconds: float | dt.timedelta = 0) -> NoReturn:
         """End this attempt and run the job again after so long.
 
-        Spends an attempt of `max_attempts`, none of `max_exceptions`. Raises InvalidOption for a
-        negative time, and for one of more than a year.
+        Spends an attempt of `max_attempts`, none of `max_exceptions`; where its worker is stopping
+        neither, if the job may start again after a crash too. Raises InvalidOption for a negative
+        time, and for one of more than a year.
         """
         wait = seconds.total_seconds() if isinstance(seconds, dt.timedelta) else seconds
         if (
@@ -145,12 +146,16 @@ class CurrentJob:
 
         Looks into the ledger at most once a second.
         """
-        if self._stopping is not None and self._stopping():
+        if self.worker_stops():
             return True
         if not self._cancelled and monotonic() - self._looked >= REPORT_EVERY:
             self._looked = monotonic()
             self._cancelled = self._apart(self._is_cancel_requested)
         return self._cancelled
+
+    def worker_stops(self) -> bool:
+        """Whether its worker takes no further job and waits for this one to end."""
+        return self._stopping is not None and self._stopping()
 
     def flush(self) -> None:
         """Write progress that has not been written yet."""

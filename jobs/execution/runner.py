@@ -100,6 +100,8 @@ def _attempt(
             finished_at=claimed.now(),
         )
     except JobReleased as release:
+        if job.worker_stops() and policy.may_repeat:
+            return _interrupted(claimed, release, started_at)
         return _released(claimed, policy, definition, release, started_at)
     except BaseException as error:
         return _raised(claimed, policy, definition, error, started_at)
@@ -157,6 +159,21 @@ def _fit(definition: JobDefinition, args: list[Any], kwargs: dict[str, Any]) -> 
     except TypeError:
         return False
     return True
+
+
+def _interrupted(claimed: ClaimedJob, release: JobReleased, started_at: dt.datetime) -> Outcome:
+    """A release because the worker stops: as if the job had been interrupted, at no cost."""
+    again = retrying.again(release.seconds)
+    return Outcome(
+        job=claimed,
+        outcome=AttemptOutcome.INTERRUPTED,
+        state=again.state,
+        delay=again.delay,
+        detail=f"released for {release.seconds:g} s as its worker stops",
+        started_at=started_at,
+        finished_at=claimed.now(),
+        refund=True,
+    )
 
 
 def _released(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from typing import Any
 
@@ -17,6 +18,7 @@ from django.db import (
     transaction,
 )
 
+from jobs import events
 from jobs.cluster.identity import Identity
 from jobs.cluster.session import LedgerSession, TooMuchForTheDatabase, thread_connection
 from jobs.cluster.slot import Slot
@@ -180,6 +182,41 @@ def test_a_claim_whose_answer_was_lost_is_given_back_by_a_worker_that_leaves(
     assert worker.run() == "stopped on request"
     job = Job.objects.get()
     assert (job.state, job.attempts) == ("ready", 0)
+
+
+@contextmanager
+def stopping_at_the_start_of_a_job(worker: Worker) -> Iterator[None]:
+    def stop(**payload: Any) -> None:
+        worker.stop()
+
+    events.job_started.connect(stop)
+    try:
+        yield
+    finally:
+        events.job_started.disconnect(stop)
+
+
+@pytest.mark.parametrize("attempts", [1, 5])
+def test_a_job_that_releases_itself_as_its_worker_stops_spends_no_attempt(
+    worker: Worker, attempts: int
+) -> None:
+    """Nor does one that is killed when the grace is over: heeding `should_stop()` costs nothing."""
+    sample_jobs.says.using(max_attempts=attempts).enqueue("release", 0)
+    with stopping_at_the_start_of_a_job(worker):
+        worker.run()
+    job, attempt = Job.objects.get(), Attempt.objects.get()
+    assert (job.state, job.attempts) == ("ready", 0)
+    assert attempt.outcome == "interrupted"
+    assert attempt.detail == "released for 0 s as its worker stops"
+
+
+def test_a_job_that_must_not_run_twice_is_failed_by_a_release_as_its_worker_stops(
+    worker: Worker,
+) -> None:
+    sample_jobs.says.using(on_crash="fail").enqueue("release", 0)
+    with stopping_at_the_start_of_a_job(worker):
+        worker.run()
+    assert Job.objects.get().state == "failed"
 
 
 def test_a_session_makes_a_new_connection_until_the_database_answers(
