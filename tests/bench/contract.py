@@ -11,15 +11,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import ClassVar, Literal
 
-import psycopg
-
 from tests.bench import tally
-from tests.bench.workers import Workers
 
 Job = Literal["noop", "write"]
 
 MEASURES = ("drain", "drain_db", "pickup", "enqueue", "enqueue_many", "pss")
 """What is measured; `pickup` gives two figures, p50 and p99."""
+OWN_MEASURES = ("drain_aged", "pss_after", "idle", "short_beside_long")
+"""What is measured of Jobsite alone, and only when asked for: it takes long, or is no contest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +31,7 @@ class Place:
     """Address without a database number, which a system chooses (0 to 15)."""
     folder: Path
     tally: Path
+    postgres_pid: int = 0
 
     def environment(self) -> dict[str, str]:
         """What the processes of the run find their way by."""
@@ -39,6 +39,7 @@ class Place:
             "BENCH_POSTGRES": self.postgres,
             "BENCH_REDIS": self.redis,
             "BENCH_FOLDER": str(self.folder),
+            "BENCH_POSTGRES_PID": str(self.postgres_pid),
             tally.VARIABLE: str(self.tally),
         }
 
@@ -49,6 +50,7 @@ class Place:
             os.environ["BENCH_REDIS"],
             Path(os.environ["BENCH_FOLDER"]),
             Path(os.environ[tally.VARIABLE]),
+            int(os.environ["BENCH_POSTGRES_PID"]),
         )
 
 
@@ -76,6 +78,9 @@ class System(ABC):
     """Whether it has a call that enqueues many jobs at once."""
 
     def __init__(self, place: Place) -> None:
+        # Late, as is psycopg: a peer's worker loads this module too, and its memory counts.
+        from tests.bench.workers import Workers
+
         self.place = place
         self.workers = Workers(place.folder / "workers.log", place.environment())
 
@@ -108,6 +113,8 @@ class System(ABC):
 
     def prepare_writes(self) -> None:
         """Make the table that `write` writes to."""
+        import psycopg
+
         with psycopg.connect(self.place.postgres, autocommit=True) as connection:
             connection.execute("CREATE TABLE bench_write (number integer NOT NULL)")
 
@@ -117,6 +124,8 @@ class System(ABC):
 
     def ask(self, question: str) -> tuple[int, ...]:
         """One row of the run's PostgreSQL."""
+        import psycopg
+
         with psycopg.connect(self.place.postgres, autocommit=True) as connection:
             row = connection.execute(question.encode()).fetchone()
         assert row is not None

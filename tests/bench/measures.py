@@ -36,8 +36,10 @@ class Taken:
 def take(system: System, measure: str, jobs: int, deadline: float) -> Taken:
     """Take a measure. Raises RunFailed if a job was lost, doubled, or not done in time."""
     ends_at = time.monotonic() + deadline
+    from tests.bench.own import OWN
+
     try:
-        return _MEASURES[measure](system, jobs, ends_at)
+        return {**_MEASURES, **OWN}[measure](system, jobs, ends_at)
     finally:
         system.stop()
 
@@ -59,9 +61,9 @@ def _drain_of(system: System, job: Job, measure: str, jobs: int, ends_at: float)
     system.fill(job, range(jobs))
     launched = time.monotonic_ns()
     system.start_workers(WORKERS)
-    _wait(system, lambda: tally.executed() >= jobs, ends_at, lambda: str(tally.verdict()))
+    wait(system, lambda: tally.executed() >= jobs, ends_at, lambda: str(tally.verdict()))
     # Only now is the system asked: questions in between would slow it down.
-    _wait(
+    wait(
         system,
         lambda: system.recorded() >= jobs,
         ends_at,
@@ -95,7 +97,7 @@ def _pickup(system: System, jobs: int, ends_at: float) -> Taken:
     """From the call that enqueues a job to its first statement, while every worker is idle."""
     tally = Tally.create(system.place.tally, WARM_UP + jobs)
     system.prepare()
-    _start_warm(system, tally, ends_at)
+    start_warm(system, tally, ends_at)
     waits = []
     for number in range(WARM_UP, WARM_UP + jobs):
         # At no fixed beat, or a poller would meet it at the same phase each time.
@@ -117,7 +119,7 @@ def _start_of(number: int, system: System, tally: Tally, ends_at: float) -> int:
     def told() -> str:
         return f"job {number} was not picked up"
 
-    _wait(system, lambda: tally.started(number), ends_at, told, interval=0.0005)
+    wait(system, lambda: tally.started(number), ends_at, told, interval=0.0005)
     started = tally.started(number)
     assert started is not None
     return started
@@ -149,27 +151,29 @@ def _pss(system: System, jobs: int, ends_at: float) -> Taken:
     """Memory of the whole tree once everything is loaded and nothing is left to do."""
     tally = Tally.create(system.place.tally, WARM_UP)
     system.prepare()
-    _start_warm(system, tally, ends_at)
+    start_warm(system, tally, ends_at)
     size = system.workers.pss() / 1024**2
     processes = len(system.workers.tree())
     return Taken({"pss_mb": (size, "MB")}, WARM_UP, {"processes": processes})
 
 
-def _start_warm(system: System, tally: Tally, ends_at: float) -> None:
+def start_warm(system: System, tally: Tally, ends_at: float) -> None:
     """Start workers, let them run some jobs, and wait until they have settled."""
     system.start_workers(WORKERS)
     system.enqueue_each("noop", range(WARM_UP))
-    _wait(system, lambda: tally.executed() >= WARM_UP, ends_at, lambda: str(tally.verdict()))
+    wait(system, lambda: tally.executed() >= WARM_UP, ends_at, lambda: str(tally.verdict()))
     time.sleep(SETTLING)
 
 
-def _wait(
+def wait(
     system: System,
     condition: Callable[[], object],
     ends_at: float,
     told: Callable[[], str],
     interval: float = 0.005,
 ) -> None:
+    """Return when the condition holds. Raises RunFailed with what is told when time is over, or
+    when a program of the system has ended."""
     asked = 0
     while not condition():
         asked += 1

@@ -20,6 +20,10 @@ class Plan:
     """Jobs enqueued one by one."""
     many: int
     """Jobs enqueued at once."""
+    aged: int
+    """Jobs that an aged ledger has ready, and has scheduled; it has five times as many finished."""
+    long_run: int
+    """Jobs after which memory is looked at again."""
     deadline: float
     """Seconds after which a measure counts as failed."""
 
@@ -32,14 +36,36 @@ class Plan:
             "pickup": self.samples,
             "enqueue": self.each,
             "enqueue_many": self.many,
-            "pss": 2,
+            "pss": 20,
+            "drain_aged": self.aged,
+            "pss_after": self.long_run,
+            "idle": 20,
+            "short_beside_long": self.samples,
         }[measure]
 
 
 FULL = Plan(
-    rounds=3, drain=40_000, drain_seconds=30, samples=200, each=2_000, many=50_000, deadline=300
+    rounds=3,
+    drain=40_000,
+    drain_seconds=30,
+    samples=200,
+    each=2_000,
+    many=50_000,
+    aged=1_000_000,
+    long_run=200_000,
+    deadline=300,
 )
-QUICK = Plan(rounds=1, drain=8_000, drain_seconds=4, samples=60, each=500, many=10_000, deadline=90)
+QUICK = Plan(
+    rounds=1,
+    drain=8_000,
+    drain_seconds=4,
+    samples=60,
+    each=500,
+    many=10_000,
+    aged=20_000,
+    long_run=5_000,
+    deadline=90,
+)
 
 
 def turns(

@@ -20,7 +20,13 @@ FIGURES = (
     "enqueue_many",
     "pss_mb",
 )
-OF_MEASURE = {"pickup": ("pickup_p50_ms", "pickup_p99_ms"), "pss": ("pss_mb",)}
+OF_MEASURE = {
+    "pickup": ("pickup_p50_ms", "pickup_p99_ms"),
+    "pss": ("pss_mb",),
+    "pss_after": ("pss_after_mb",),
+    "idle": ("idle_percent",),
+    "short_beside_long": ("short_p50_ms", "short_p99_ms"),
+}
 """The figures that a measure gives, where they are not named like it."""
 
 

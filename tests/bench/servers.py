@@ -51,7 +51,8 @@ class Servers:
         tally = Path("/dev/shm" if Path("/dev/shm").is_dir() else folder, f"{folder.name}.tally")
         address = self.postgres.create("bench")
         try:
-            yield Place(address, self.redis.url.removesuffix("/0"), folder, tally)
+            redis = self.redis.url.removesuffix("/0")
+            yield Place(address, redis, folder, tally, self.postgres.pid)
         finally:
             self.postgres.drop("bench")
             tally.unlink(missing_ok=True)

@@ -45,6 +45,15 @@ def lines(rows: Sequence[Row]) -> list[str]:
     return [*told, *reasons(rows)]
 
 
+def extra(rows: Sequence[Row]) -> list[str]:
+    """One line for each figure that has no column."""
+    return [
+        f"{row.system}, {row.measure}: {figure(row)} {row.unit} {row.notes or ''}".rstrip()
+        for row in rows
+        if row.measure not in FIGURES
+    ]
+
+
 def reasons(rows: Sequence[Row]) -> list[str]:
     """One line for each figure with a run that does not count."""
     return [

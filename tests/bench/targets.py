@@ -19,6 +19,8 @@ class Target:
     """The ratio, or the bound itself where no peer is named."""
     peers: tuple[str, ...] = ()
     lower_is_better: bool = False
+    beside: str = ""
+    """The peers' figure, where it is another than ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,10 @@ class Standing:
     def __str__(self) -> str:
         target = self.target
         sign = "≤" if target.lower_is_better else "≥"
-        against = f" times {' / '.join(target.peers)}" if target.peers else ""
+        peers = f"{' / '.join(target.peers)} {target.beside}".rstrip()
+        against = f" times {peers}" if target.peers else ""
+            f" times {' / '.join(target.peers)} {target.beside}".rstrip() if target.peers else ""
+        )
         found = "not measured" if self.value is None else f"{self.value:,.2f}"
         verdict = {None: "", True: "reached", False: "MISSED"}[self.reached]
         wanted = f"{sign} {target.least:,g}{against}"
@@ -56,6 +61,10 @@ TARGETS = (
     Target("jobsite", "enqueue_many", 50_000),
     Target("jobsite", "enqueue_many", 1, ("pgqueuer",)),
     Target("jobsite", "pss_mb", 100, lower_is_better=True),
+    Target("jobsite", "pss_after_mb", 1.1, ("jobsite",), lower_is_better=True, beside="pss_mb"),
+    Target("jobsite", "drain_aged", 0.8, ("jobsite",), beside="drain"),
+    Target("jobsite", "idle_percent", 1, lower_is_better=True),
+    Target("jobsite", "short_p99_ms", 50, lower_is_better=True),
 )
 
 
@@ -68,11 +77,8 @@ def standings(rows: Iterable[Row], targets: Iterable[Target] = TARGETS) -> list[
 def _standing(target: Target, medians: dict[tuple[str, str], float]) -> Standing:
     value = medians.get((target.ours, target.measure))
     if value is not None and target.peers:
-        theirs = [
-            medians[peer, target.measure]
-            for peer in target.peers
-            if (peer, target.measure) in medians
-        ]
+        figure = target.beside or target.measure
+        theirs = [medians[peer, figure] for peer in target.peers if (peer, figure) in medians]
         best = (min if target.lower_is_better else max)(theirs, default=0.0)
         value = value / best if best else None
     if value is None:

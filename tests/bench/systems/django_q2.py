@@ -6,8 +6,6 @@ import os
 import sqlite3
 from collections.abc import Sequence
 
-import psycopg
-
 from tests.bench.contract import Job, Place, System
 
 FUNCTIONS = {"noop": "tests.bench.work.noop", "write": "tests.bench.work.write_with_django"}
@@ -48,6 +46,8 @@ class DjangoQ2OnRedis(System):
         self.count_successes()
 
     def count_successes(self) -> None:
+        import psycopg
+
         with psycopg.connect(self.place.postgres, autocommit=True) as connection:
             connection.execute(
                 "CREATE SEQUENCE bench_recorded;"

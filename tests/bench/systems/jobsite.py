@@ -6,7 +6,7 @@ import os
 import sqlite3
 from collections.abc import Sequence
 
-from tests.bench.contract import Job, Place, System
+from tests.bench.contract import MEASURES, OWN_MEASURES, Job, Place, System
 
 SETTINGS = "tests.bench.systems.jobsite_settings"
 
@@ -17,6 +17,7 @@ class Jobsite(System):
     packages = ("Django", "django-q2", "psycopg")
     records = "job row and attempt row: times, worker, outcome, result"
     guarantees = "at least once; a dead worker's job is rescued at once, a dead host's in 6 s"
+    measures = (*MEASURES, *OWN_MEASURES)
 
     def __init__(self, place: Place) -> None:
         super().__init__(place)
@@ -44,6 +45,18 @@ class Jobsite(System):
         from tests.bench.systems import jobsite_jobs
 
         getattr(jobsite_jobs, job).enqueue_many(numbers)
+
+    def enqueue_long(self, seconds: float) -> None:
+        """Enqueue a job that only takes its time."""
+        from tests.bench.systems import jobsite_jobs
+
+        jobsite_jobs.sleep.enqueue(seconds)
+
+    def age(self, jobs: int) -> None:
+        """Fill the ledger: so many noops ready, so many jobs scheduled, five times as many done."""
+        from tests.bench.fill import fill
+
+        fill({"succeeded": 5 * jobs, "scheduled": jobs}, noops=jobs)
 
     def start_workers(self, processes: int) -> None:
         self.workers.start("manage.py", "qcluster", **self.environment, JOBS_WORKERS=str(processes))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from jobs import job
 from tests.bench import work
 
@@ -14,3 +16,8 @@ def noop(number: int) -> None:
 @job
 def write(number: int) -> None:
     work.write_with_django(number)
+
+
+@job
+def sleep(seconds: float) -> None:
+    time.sleep(seconds)

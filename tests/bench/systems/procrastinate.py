@@ -62,6 +62,10 @@ class Procrastinate(System):
                 *("--log-level=warning", "worker", f"--concurrency={self.concurrency}"),
             )
 
+    def stop(self) -> None:
+        super().stop()
+        app.close()
+
     def recorded(self) -> int:
         return self.ask("SELECT count(*) FROM procrastinate_jobs WHERE status = 'succeeded'")[0]
 

@@ -1,0 +1,129 @@
+"""What is measured of Jobsite alone: how it ages, what it costs at rest, who waits for whom."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import psutil
+
+from tests.bench.contract import System
+from tests.bench.measures import (
+    SETTLING,
+    WARM_UP,
+    WORKERS,
+    RunFailed,
+    Taken,
+    start_warm,
+    wait,
+)
+from tests.bench.summary import percentile
+from tests.bench.systems.jobsite import Jobsite
+from tests.bench.tally import Tally
+
+DRAINED = 25
+"""Of an aged ledger's ready jobs one in so many is drained: 40,000 of a million."""
+AT_REST = 30.0
+"""Seconds over which the cost of idling is taken."""
+LONG = 1.0
+"""Seconds that the long job takes."""
+SHORT = 40
+"""Short jobs that come with each long one."""
+
+
+def _drain_aged(system: System, jobs: int, ends_at: float) -> Taken:
+    """The rate at which the first jobs of a deep queue are done, in a ledger full of others."""
+    deadline = ends_at - time.monotonic()
+    tally = Tally.create(system.place.tally, jobs)
+    system.prepare()
+    _ours(system).age(jobs)
+    before, wanted = system.recorded(), jobs // DRAINED
+    ends_at = time.monotonic() + deadline
+    system.start_workers(WORKERS)
+    wait(system, lambda: tally.executed() >= wanted, ends_at, lambda: str(tally.verdict()))
+    done = time.monotonic_ns()
+    began = tally.first_start()
+    assert began is not None
+    rate = wanted / ((done - began) / 1e9)
+    system.stop()
+    if doubled := tally.verdict().doubled:
+        raise RunFailed(f"of {wanted} jobs {doubled} ran more than once")
+    executed, recorded = tally.executed(), system.recorded() - before
+    if recorded != executed:
+        raise RunFailed(f"{executed} jobs ran and {recorded} were recorded as done")
+    return Taken({"drain_aged": (rate, "jobs/s")}, wanted, {"ready": jobs, "finished": 5 * jobs})
+
+
+def _pss_after(system: System, jobs: int, ends_at: float) -> Taken:
+    """Memory once many jobs have run, beside what it was before."""
+    tally = Tally.create(system.place.tally, WARM_UP + jobs)
+    system.prepare()
+    start_warm(system, tally, ends_at)
+    before = system.workers.pss() / 1024**2
+    system.enqueue_many("noop", range(WARM_UP, WARM_UP + jobs))
+    wait(system, lambda: tally.executed() >= tally.jobs, ends_at, lambda: str(tally.verdict()))
+    time.sleep(SETTLING)
+    after = system.workers.pss() / 1024**2
+    return Taken({"pss_after_mb": (after, "MB")}, jobs, {"before_mb": round(before, 1)})
+
+
+def _idle(system: System, jobs: int, ends_at: float) -> Taken:
+    """Processor time of a cluster at rest and of its database, as a share of one core."""
+    tally = Tally.create(system.place.tally, WARM_UP)
+    system.prepare()
+    start_warm(system, tally, ends_at)
+    database = psutil.Process(system.place.postgres_pid)
+    spent = system.workers.cpu_seconds() + _cpu_seconds(database)
+    time.sleep(AT_REST)
+    spent = system.workers.cpu_seconds() + _cpu_seconds(database) - spent
+    return Taken({"idle_percent": (100 * spent / AT_REST, "% of one core")}, WARM_UP)
+
+
+def _cpu_seconds(process: psutil.Process) -> float:
+    """Of the process, those it has now, and those that have ended."""
+    own = process.cpu_times()
+    children = [child.cpu_times() for child in process.children(recursive=True)]
+    ended = own.children_user + own.children_system
+    return sum(one.user + one.system for one in [own, *children]) + ended
+
+
+def _short_beside_long(system: System, jobs: int, ends_at: float) -> Taken:
+    """How long short jobs wait that come with a long one, while a second worker is free."""
+    bursts = -(-jobs // SHORT)
+    tally = Tally.create(system.place.tally, WARM_UP + bursts * SHORT)
+    system.prepare()
+    start_warm(system, tally, ends_at)
+    waits = []
+    for first in range(WARM_UP, tally.jobs, SHORT):
+        numbers = range(first, first + SHORT)
+        called = time.monotonic_ns()
+        system.enqueue_many("noop", numbers[: SHORT // 4])
+        _ours(system).enqueue_long(LONG)
+        system.enqueue_many("noop", numbers[SHORT // 4 :])
+        wait(system, _all_started(tally, numbers), ends_at, lambda: str(tally.verdict()))
+        waits += [((tally.started(number) or 0) - called) / 1e6 for number in numbers]
+        # The long one has to end before the next comes.
+        time.sleep(LONG)
+    figures = {
+        "short_p50_ms": (percentile(waits, 0.5), "ms"),
+        "short_p99_ms": (percentile(waits, 0.99), "ms"),
+    }
+    return Taken(figures, len(waits), {"long_jobs": bursts, "long_s": LONG})
+
+
+def _all_started(tally: Tally, numbers: range) -> Callable[[], bool]:
+    return lambda: all(tally.started(number) for number in numbers)
+
+
+def _ours(system: System) -> Jobsite:
+    if not isinstance(system, Jobsite):
+        raise RunFailed(f"{system.title} has no such measure")
+    return system
+
+
+OWN: dict[str, Callable[[System, int, float], Taken]] = {
+    "drain_aged": _drain_aged,
+    "pss_after": _pss_after,
+    "idle": _idle,
+    "short_beside_long": _short_beside_long,
+}
