@@ -37,8 +37,6 @@ class Standing:
         sign = "≤" if target.lower_is_better else "≥"
         peers = f"{' / '.join(target.peers)} {target.beside}".rstrip()
         against = f" times {peers}" if target.peers else ""
-            f" times {' / '.join(target.peers)} {target.beside}".rstrip() if target.peers else ""
-        )
         found = "not measured" if self.value is None else f"{self.value:,.2f}"
         verdict = {None: "", True: "reached", False: "MISSED"}[self.reached]
         wanted = f"{sign} {target.least:,g}{against}"
