@@ -96,10 +96,10 @@ class PgQueuer(System):
 class PgQueuerBatched(PgQueuer):
     name = "pgqueuer-batched"
     title = "PgQueuer (PostgreSQL, async, best batch size)"
-    settings = {"batch_size": 500}
+    settings = {"batch_size": 2000}
     measures = ("drain", "drain_db")
-    pace = 15_000
-    batch = 500
+    pace = 20_000
+    batch = 2000
 
 
 def work_for_ever(batch: int) -> None:
