@@ -2,7 +2,8 @@
 
 1. All tests on SQLite.
 2. On PostgreSQL those of the engine, and those marked `both_databases` or `postgresql`.
-3. Those of the engine on Python 3.13 with the newest Django, where that Python can be had.
+3. Those of the engine that use a database on Python 3.13 with the newest Django, where that Python
+   can be had.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from tests.support.programs import ProgramMissing, postgres_bin
 
 ROOT = Path(__file__).resolve().parent.parent
 NEWEST = ROOT / ".venv-313"
+OWN_SUITE = "tests/jobs/django_q2/test_own_suite.py"
+"""django-q2's tests of itself: long, and run on the first pass."""
 FEW = 5
 """More failed tests than this are no chance."""
 
@@ -38,8 +41,9 @@ def main(arguments: list[str]) -> int:
     name = "Python 3.13, newest Django"
     if newest := newest_python():
         chosen = [argument for argument in arguments if argument.startswith("tests")]
-        scope = [] if chosen else ["tests/jobs"]
-        outcomes[name] = run_pass(name, [newest, "--database=sqlite", *scope], arguments)
+        scope = [] if chosen else ["tests/jobs", f"--ignore={OWN_SUITE}"]
+        command = [newest, "--database=sqlite", "-m", "both_databases", *scope]
+        outcomes[name] = run_pass(name, command, arguments)
     elif sys.version_info[:2] != (3, 13):
         outcomes[name] = left_out("Python 3.13 is not on this machine", required=False)
     print("\n".join(f"== {name}: {outcome}" for name, outcome in outcomes.items()))
