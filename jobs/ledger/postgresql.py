@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from jobs.ledger import rows
 from jobs.ledger.outcome import ClaimedJob, Outcome
-from jobs.ledger.sql import ENDED, SqlLedger
+from jobs.ledger.sql import ENDED, STATE_NOW, SqlLedger
 
 if TYPE_CHECKING:
     from jobs.dispatch import NewJob
@@ -79,10 +80,6 @@ WHERE job.id = %s AND job.state = 'ready'
 RETURNING {_RETURNED}
 """
 
-# A cancelled job is not tried again; the request may come at any moment, so the row decides.
-_STATE = """CASE WHEN job.cancel_requested AND ended.state IN ('ready', 'scheduled')
-            THEN 'cancelled' ELSE ended.state END"""
-
 _FINISH = f"""
 WITH ended AS (
     SELECT * FROM json_to_recordset(%s::json) AS given (
@@ -92,7 +89,7 @@ WITH ended AS (
     )
 ), finished AS (
     UPDATE jobs_job AS job
-    SET state = {_STATE},
+    SET state = {STATE_NOW},
         due_at = CASE WHEN ended.state = 'scheduled'
                  THEN statement_timestamp() + ended.delay * interval '1 second' END,
         result = ended.result,
@@ -100,7 +97,7 @@ WITH ended AS (
         exceptions = job.exceptions + ended.is_exception,
         crashes = job.crashes + ended.is_crash,
         started_at = ended.started_at,
-        finished_at = CASE WHEN {_STATE} IN {ENDED} THEN ended.finished_at END
+        finished_at = CASE WHEN {STATE_NOW} IN {ENDED} THEN ended.finished_at END
     FROM ended
     WHERE job.id = ended.job_id AND job.state = 'running' AND job.fence = ended.fence
     RETURNING job.id, job.attempts + ended.refund AS number, job.worker_id, ended.*,
@@ -214,7 +211,7 @@ class PostgresLedger(SqlLedger):
         return value
 
     def _insert_jobs(self, jobs: Sequence[NewJob]) -> dict[UUID, dt.datetime]:
-        return dict(self._fetch(_INSERT, [rows.new_job_rows(jobs, self._moment)]))
+        return dict(self._fetch(_INSERT, [json.dumps(rows.new_job_rows(jobs, self._moment))]))
 
     def _insert_tags(self, document: str) -> None:
         self._run(
@@ -236,7 +233,7 @@ class PostgresLedger(SqlLedger):
         self._run(_FAIL, [document])
 
     def _finish(self, outcomes: Sequence[Outcome]) -> dict[tuple[UUID, int], str]:
-        found = self._fetch(_FINISH, [rows.outcome_rows(outcomes, self._moment)])
+        found = self._fetch(_FINISH, [json.dumps(rows.outcome_rows(outcomes, self._moment))])
         return {(job_id, fence): state for job_id, fence, state in found}
 
     def _release_successors(self, job_ids: Sequence[UUID]) -> None:

@@ -33,31 +33,29 @@ def storable(text: str) -> str:
     return text.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode()
 
 
-def new_job_rows(jobs: Iterable[NewJob], moment: Any) -> str:
-    """The JSON document of jobs to insert. `moment` formats a datetime for the database."""
-    return json.dumps(
-        [
-            {
-                "id": job.id.hex,
-                "definition": job.definition,
-                "queue": job.queue,
-                "priority": job.priority,
-                "deadline": moment(job.deadline),
-                "claim_rank": claim_rank(job.priority, job.deadline),
-                "due_at": moment(job.due_at),
-                "delay": job.delay.total_seconds() if job.delay is not None else None,
-                "arguments": job.arguments,
-                "options": job.options,
-                "retry_until": moment(job.retry_until),
-                "retry_of_id": job.retry_of.hex if job.retry_of else None,
-                "schedule_id": job.schedule_id,
-                "slot_at": moment(job.slot_at),
-                "chain": job.chain.hex if job.chain else None,
-                "follows_id": job.follows_id.hex if job.follows_id else None,
-            }
-            for job in jobs
-        ]
-    )
+def new_job_rows(jobs: Iterable[NewJob], moment: Any) -> list[dict[str, Any]]:
+    """The rows of jobs to insert. `moment` formats a datetime for the database."""
+    return [
+        {
+            "id": job.id.hex,
+            "definition": job.definition,
+            "queue": job.queue,
+            "priority": job.priority,
+            "deadline": moment(job.deadline),
+            "claim_rank": claim_rank(job.priority, job.deadline),
+            "due_at": moment(job.due_at),
+            "delay": job.delay.total_seconds() if job.delay is not None else None,
+            "arguments": job.arguments,
+            "options": job.options,
+            "retry_until": moment(job.retry_until),
+            "retry_of_id": job.retry_of.hex if job.retry_of else None,
+            "schedule_id": job.schedule_id,
+            "slot_at": moment(job.slot_at),
+            "chain": job.chain.hex if job.chain else None,
+            "follows_id": job.follows_id.hex if job.follows_id else None,
+        }
+        for job in jobs
+    ]
 
 
 def tag_rows(jobs: Iterable[NewJob]) -> str | None:
@@ -66,30 +64,28 @@ def tag_rows(jobs: Iterable[NewJob]) -> str | None:
     return json.dumps(rows) if rows else None
 
 
-def outcome_rows(outcomes: Iterable[Outcome], moment: Any) -> str:
-    """The JSON document of ended attempts."""
-    return json.dumps(
-        [
-            {
-                "job_id": outcome.job.id.hex,
-                "fence": outcome.job.fence,
-                "outcome": outcome.outcome,
-                "state": outcome.state,
-                "delay": outcome.delay,
-                "result": outcome.result,
-                "started_at": moment(outcome.started_at),
-                "finished_at": moment(outcome.finished_at),
-                "detail": storable(outcome.detail)[:200],
-                "exception_class": outcome.exception_class[:200],
-                "message": storable(outcome.message),
-                "traceback": storable(outcome.traceback),
-                "is_exception": int(outcome.is_exception),
-                "is_crash": int(outcome.is_crash),
-                "refund": int(outcome.refund),
-            }
-            for outcome in outcomes
-        ]
-    )
+def outcome_rows(outcomes: Iterable[Outcome], moment: Any) -> list[dict[str, Any]]:
+    """The rows of ended attempts."""
+    return [
+        {
+            "job_id": outcome.job.id.hex,
+            "fence": outcome.job.fence,
+            "outcome": outcome.outcome,
+            "state": outcome.state,
+            "delay": outcome.delay,
+            "result": outcome.result,
+            "started_at": moment(outcome.started_at),
+            "finished_at": moment(outcome.finished_at),
+            "detail": storable(outcome.detail)[:200],
+            "exception_class": outcome.exception_class[:200],
+            "message": storable(outcome.message),
+            "traceback": storable(outcome.traceback),
+            "is_exception": int(outcome.is_exception),
+            "is_crash": int(outcome.is_crash),
+            "refund": int(outcome.refund),
+        }
+        for outcome in outcomes
+    ]
 
 
 def failure_rows(outcomes: Iterable[Outcome], new_id: Any) -> str | None:

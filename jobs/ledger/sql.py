@@ -25,6 +25,10 @@ ON_FAILURE = "jobs.callbacks.call_on_failure"
 
 ENDED = "('succeeded', 'failed', 'cancelled')"
 
+# A cancelled job is not tried again; the request may come at any moment, so the row decides.
+STATE_NOW = """CASE WHEN job.cancel_requested AND ended.state IN ('ready', 'scheduled')
+            THEN 'cancelled' ELSE ended.state END"""
+
 
 class SqlLedger(Ledger):
     """The part of the ledger that is the same on PostgreSQL and SQLite."""

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from jobs.ledger import rows
 from jobs.ledger.outcome import ClaimedJob, Outcome
-from jobs.ledger.sql import ENDED, SqlLedger
+from jobs.ledger.sql import ENDED, STATE_NOW, SqlLedger
 
 if TYPE_CHECKING:
     from jobs.dispatch import NewJob
@@ -64,20 +64,16 @@ _ENDED = _columns(
     "detail", "exception_class", "message", "traceback", "is_exception", "is_crash", "refund",
 )  # fmt: skip
 
-# A cancelled job is not tried again; the request may come at any moment, so the row decides.
-_STATE = """CASE WHEN job.cancel_requested AND ended.state IN ('ready', 'scheduled')
-            THEN 'cancelled' ELSE ended.state END"""
-
 _FINISH = f"""
 UPDATE jobs_job AS job
-SET state = {_STATE},
+SET state = {STATE_NOW},
     due_at = CASE WHEN ended.state = 'scheduled' THEN ended.due_at END,
     result = ended.result,
     attempts = job.attempts - ended.refund,
     exceptions = job.exceptions + ended.is_exception,
     crashes = job.crashes + ended.is_crash,
     started_at = ended.started_at,
-    finished_at = CASE WHEN {_STATE} IN {ENDED} THEN ended.finished_at END
+    finished_at = CASE WHEN {STATE_NOW} IN {ENDED} THEN ended.finished_at END
 FROM (
     SELECT {_ENDED}, CASE json_type(value, '$.result') WHEN 'null' THEN NULL
         ELSE json(value -> '$.result') END AS result FROM json_each(%s)
@@ -231,14 +227,11 @@ class SqliteLedger(SqlLedger):
 
     def _insert_jobs(self, jobs: Sequence[NewJob]) -> dict[UUID, dt.datetime]:
         now = timezone.now()
-        document = rows.new_job_rows(jobs, self._moment)
-        delayed = {job.id.hex: now + job.delay for job in jobs if job.delay and not job.due_at}
-        if delayed:
-            given = json.loads(document)
-            for row in given:
-                row["due_at"] = self._moment(delayed.get(row["id"])) or row["due_at"]
-            document = json.dumps(given)
-        self._run(_INSERT, [self._moment(now), self._moment(now), document])
+        given = rows.new_job_rows(jobs, self._moment)
+        for row, job in zip(given, jobs, strict=True):
+            if job.delay and not job.due_at:
+                row["due_at"] = self._moment(now + job.delay)
+        self._run(_INSERT, [self._moment(now), self._moment(now), json.dumps(given)])
         return {job.id: now for job in jobs}
 
     def _insert_tags(self, document: str) -> None:
@@ -260,7 +253,7 @@ class SqliteLedger(SqlLedger):
 
     def _finish(self, outcomes: Sequence[Outcome]) -> dict[tuple[UUID, int], str]:
         now = timezone.now()
-        given = json.loads(rows.outcome_rows(outcomes, self._moment))
+        given = rows.outcome_rows(outcomes, self._moment)
         for row in given:
             row["due_at"] = self._moment(now + dt.timedelta(seconds=row["delay"]))
         document = json.dumps(given)
