@@ -11,6 +11,7 @@ from django.db import connections
 
 from jobs.conf import settings
 from jobs.exceptions import JobsConfigurationError
+from jobs.ledger.connecting import connect
 from jobs.ledger.contract import Ledger
 
 if TYPE_CHECKING:
@@ -36,9 +37,3 @@ def ledger(connection: BaseDatabaseWrapper | None = None) -> Ledger:
     raise JobsConfigurationError(
         f"JOBS_DATABASE: {chosen.alias!r} is {chosen.vendor}: must be one of {', '.join(VENDORS)}"
     )
-
-
-def connect() -> BaseDatabaseWrapper:
-    """A connection to JOBS_DATABASE of the caller's own, in autocommit: what a worker writes to
-    the ledger must not depend on the transaction of the job that it runs."""
-    return connections.create_connection(settings.DATABASE)

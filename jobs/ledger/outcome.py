@@ -77,6 +77,8 @@ class Outcome:
     """Whether the definition wants `on_failure` called."""
     error: BaseException | None = None
     """The exception itself, for receivers in this process; it is not stored."""
+    record: str = ""
+    """What of this is written, as `Ledger.record` has put it; nothing above changes after that."""
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from jobs.ledger import rows
-from jobs.ledger.outcome import ClaimedJob, Outcome
+from jobs.ledger.outcome import ClaimedJob
 from jobs.ledger.sql import ENDED, STATE_NOW, SqlLedger
 
 if TYPE_CHECKING:
@@ -45,12 +45,17 @@ FROM (
 RETURNING id, enqueued_at
 """
 
+# A claim does not wait for the disk: of a claim that a crash of the server forgets, the job is ready
+# again. In the statement itself, as that is the whole transaction.
+_AT_ONCE = "set_config('synchronous_commit', 'off', true)"
+
 # The lateral subquery is read lane by lane, so a later queue is not touched once enough was found.
 # MATERIALIZED: the rows are locked once, whatever plan the update takes.
 _CLAIM = f"""
-WITH taken AS MATERIALIZED (
+WITH relaxed AS MATERIALIZED (SELECT {_AT_ONCE}), taken AS MATERIALIZED (
     SELECT picked.id
-    FROM unnest(%s::text[]) WITH ORDINALITY AS lane (name, place)
+    FROM relaxed
+    CROSS JOIN unnest(%s::text[]) WITH ORDINALITY AS lane (name, place)
     CROSS JOIN LATERAL (
         SELECT job.id FROM jobs_job AS job
         WHERE job.state = 'ready' AND job.queue = lane.name {{known}}
@@ -80,10 +85,16 @@ WHERE job.id = %s AND job.state = 'ready'
 RETURNING {_RETURNED}
 """
 
+# It answers with what did not come out as told: nearly always nothing, whatever the number of jobs.
 _FINISH = f"""
-WITH ended AS (
-    SELECT * FROM json_to_recordset(%s::json) AS given (
-        job_id uuid, fence int, outcome text, state text, delay float8, result jsonb,
+WITH ended AS MATERIALIZED (
+    SELECT job_id, fence, worker_id, outcome, state, COALESCE(delay, 0) AS delay, result, started_at,
+        finished_at, COALESCE(detail, '') AS detail,
+        COALESCE(exception_class, '') AS exception_class, COALESCE(message, '') AS message,
+        COALESCE(traceback, '') AS traceback, COALESCE(is_exception, 0) AS is_exception,
+        COALESCE(is_crash, 0) AS is_crash, COALESCE(refund, 0) AS refund
+    FROM json_to_recordset(%s::json) AS given (
+        job_id uuid, fence int, worker_id bigint, outcome text, state text, delay float8, result jsonb,
         started_at timestamptz, finished_at timestamptz, detail text, exception_class text,
         message text, traceback text, is_exception int, is_crash int, refund int
     )
@@ -100,7 +111,8 @@ WITH ended AS (
         finished_at = CASE WHEN {STATE_NOW} IN {ENDED} THEN ended.finished_at END
     FROM ended
     WHERE job.id = ended.job_id AND job.state = 'running' AND job.fence = ended.fence
-    RETURNING job.id, job.attempts + ended.refund AS number, job.worker_id, ended.*,
+        AND job.worker_id = ended.worker_id
+    RETURNING job.id, job.attempts + ended.refund AS number, ended.*,
         job.state AS state_now
 ), recorded AS (
     INSERT INTO jobs_attempt (
@@ -111,7 +123,10 @@ WITH ended AS (
         exception_class, message, traceback
     FROM finished
 )
-SELECT id, fence, state_now FROM finished
+SELECT id, fence, state_now FROM finished WHERE state_now <> state
+UNION ALL
+SELECT job_id, fence, NULL
+FROM (SELECT job_id, fence FROM ended EXCEPT SELECT id, fence FROM finished) AS refused
 """
 
 _FAIL = """
@@ -168,9 +183,23 @@ class PostgresLedger(SqlLedger):
             return 0
         return self._count(
             "UPDATE jobs_job AS job SET state = 'ready', attempts = job.attempts - 1 "
-            "FROM unnest(%s::uuid[], %s::int[]) AS held (id, fence) "
-            "WHERE job.id = held.id AND job.state = 'running' AND job.fence = held.fence",
-            [[job.id for job in jobs], [job.fence for job in jobs]],
+            "FROM unnest(%s::uuid[], %s::int[], %s::bigint[]) AS held (id, fence, worker_id) "
+            "WHERE job.id = held.id AND job.state = 'running' AND job.fence = held.fence "
+            "AND job.worker_id = held.worker_id",
+            [
+                [job.id for job in jobs],
+                [job.fence for job in jobs],
+                [job.worker_id for job in jobs],
+            ],
+        )
+
+    def seal(self, job: ClaimedJob) -> bool:
+        return bool(
+            self._count(
+                "UPDATE jobs_job SET started_at = statement_timestamp() "
+                "WHERE id = %s AND state = 'running' AND fence = %s AND worker_id = %s",
+                [job.id, job.fence, job.worker_id],
+            )
         )
 
     def promote(self, limit: int = 1000) -> set[str]:
@@ -232,8 +261,8 @@ class PostgresLedger(SqlLedger):
     def _insert_failures(self, document: str) -> None:
         self._run(_FAIL, [document])
 
-    def _finish(self, outcomes: Sequence[Outcome]) -> dict[tuple[UUID, int], str]:
-        found = self._fetch(_FINISH, [json.dumps(rows.outcome_rows(outcomes, self._moment))])
+    def _finish(self, document: str) -> dict[tuple[UUID, int], str | None]:
+        found = self._fetch(_FINISH, [document])
         return {(job_id, fence): state for job_id, fence, state in found}
 
     def _release_successors(self, job_ids: Sequence[UUID]) -> None:

@@ -1,4 +1,4 @@
-"""Rows on their way into and out of the ledger: jobs, outcomes and failures as JSON documents.
+"""Rows on their way into and out of the ledger: jobs, failures and logs as JSON documents.
 
 Both databases take many rows as one JSON parameter, so that a statement has the same text and one
 parameter whatever the number of rows.
@@ -64,30 +64,6 @@ def tag_rows(jobs: Iterable[NewJob]) -> str | None:
     return json.dumps(rows) if rows else None
 
 
-def outcome_rows(outcomes: Iterable[Outcome], moment: Any) -> list[dict[str, Any]]:
-    """The rows of ended attempts."""
-    return [
-        {
-            "job_id": outcome.job.id.hex,
-            "fence": outcome.job.fence,
-            "outcome": outcome.outcome,
-            "state": outcome.state,
-            "delay": outcome.delay,
-            "result": outcome.result,
-            "started_at": moment(outcome.started_at),
-            "finished_at": moment(outcome.finished_at),
-            "detail": storable(outcome.detail)[:200],
-            "exception_class": outcome.exception_class[:200],
-            "message": storable(outcome.message),
-            "traceback": storable(outcome.traceback),
-            "is_exception": int(outcome.is_exception),
-            "is_crash": int(outcome.is_crash),
-            "refund": int(outcome.refund),
-        }
-        for outcome in outcomes
-    ]
-
-
 def failure_rows(outcomes: Iterable[Outcome], new_id: Any) -> str | None:
     """The JSON document of failed jobs, or None if none failed."""
     rows = [
@@ -125,25 +101,21 @@ def log_rows(outcomes: Iterable[Outcome], moment: Any) -> str | None:
 
 def claimed_job(row: tuple[Any, ...]) -> ClaimedJob:
     """A claimed job from a row of CLAIMED_COLUMNS, from either database."""
+    # By position, in the order of the fields: this is done for every job there is.
     return ClaimedJob(
-        id=as_uuid(row[0]),
-        definition=row[1],
-        queue=row[2],
-        arguments=json.loads(row[3]),
-        options=json.loads(row[4]),
-        attempts=row[5],
-        exceptions=row[6],
-        crashes=row[7],
-        fence=row[8],
-        priority=row[9],
-        worker_id=row[10],
-        enqueued_at=as_moment(row[11]),
-        started_at=as_moment(row[12]),
-        retry_until=as_moment(row[13]),
-        chain=as_uuid(row[14]),
-        schedule_id=row[15],
-        slot_at=as_moment(row[16]),
-        cancel_requested=bool(row[17]),
+        as_uuid(row[0]),
+        row[1],
+        row[2],
+        json.loads(row[3]),
+        {} if row[4] == "{}" else json.loads(row[4]),
+        *row[5:11],
+        as_moment(row[11]),
+        as_moment(row[12]),
+        as_moment(row[13]),
+        as_uuid(row[14]),
+        row[15],
+        as_moment(row[16]),
+        bool(row[17]),
     )
 
 

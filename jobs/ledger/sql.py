@@ -14,6 +14,7 @@ from jobs.identifiers import uuid7
 from jobs.ledger import rows
 from jobs.ledger.contract import Ledger
 from jobs.ledger.outcome import CancelledLink, ClaimedJob, Completion, Outcome
+from jobs.ledger.records import record_of
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -85,12 +86,19 @@ class SqlLedger(Ledger):
             self._follow(completion)
         return completion
 
+    def record(self, outcome: Outcome) -> str:
+        if not outcome.record:
+            outcome.record = record_of(outcome, self._moment)
+        return outcome.record
+
     def _accepted(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
         # By job and fence: one call may hold the ends of two claims of the same job.
-        written = self._finish(outcomes)
+        others = self._finish("[" + ",".join([self.record(item) for item in outcomes]) + "]")
+        if not others:
+            return list(outcomes)
         accepted = []
         for outcome in outcomes:
-            state = written.get((outcome.job.id, outcome.job.fence))
+            state = others.get((outcome.job.id, outcome.job.fence), outcome.state)
             if state is not None:
                 outcome.state = state
                 accepted.append(outcome)
@@ -178,8 +186,12 @@ class SqlLedger(Ledger):
     def _insert_failures(self, document: str) -> None: ...
 
     @abstractmethod
-    def _finish(self, outcomes: Sequence[Outcome]) -> dict[tuple[UUID, int], str]:
-        """Write attempts and the state of their jobs; return that state by job and fence."""
+    def _finish(self, document: str) -> dict[tuple[UUID, int], str | None]:
+        """Write the attempts and the state of their jobs that these records say.
+
+        Return, by job and fence, those that did not come out so: with the state that their job has
+        instead, or None where nothing was written.
+        """
 
     @abstractmethod
     def _release_successors(self, job_ids: Sequence[UUID]) -> None:

@@ -15,7 +15,7 @@ from uuid import UUID
 from django.utils import timezone
 
 from jobs.ledger import rows
-from jobs.ledger.outcome import ClaimedJob, Outcome
+from jobs.ledger.outcome import ClaimedJob
 from jobs.ledger.sql import ENDED, STATE_NOW, SqlLedger
 
 if TYPE_CHECKING:
@@ -59,26 +59,32 @@ SELECT name FROM jobs_queue
 WHERE paused_at IS NOT NULL AND (paused_until IS NULL OR paused_until > %s)
 """
 
-_ENDED = _columns(
-    "job_id", "fence", "outcome", "state", "delay", "due_at", "started_at", "finished_at",
-    "detail", "exception_class", "message", "traceback", "is_exception", "is_crash", "refund",
-)  # fmt: skip
+_ENDED = f"""
+SELECT {_columns("job_id", "fence", "worker_id", "outcome", "state", "due_at", "started_at", "finished_at")},
+    COALESCE(value ->> '$.detail', '') AS detail,
+    COALESCE(value ->> '$.exception_class', '') AS exception_class,
+    COALESCE(value ->> '$.message', '') AS message,
+    COALESCE(value ->> '$.traceback', '') AS traceback,
+    COALESCE(value ->> '$.is_exception', 0) AS is_exception,
+    COALESCE(value ->> '$.is_crash', 0) AS is_crash,
+    COALESCE(value ->> '$.refund', 0) AS refund,
+    json(value -> '$.result') AS result
+FROM json_each(%s)
+"""
 
 _FINISH = f"""
 UPDATE jobs_job AS job
 SET state = {STATE_NOW},
-    due_at = CASE WHEN ended.state = 'scheduled' THEN ended.due_at END,
+    due_at = CASE WHEN ended.state = 'scheduled' THEN COALESCE(ended.due_at, %s) END,
     result = ended.result,
     attempts = job.attempts - ended.refund,
     exceptions = job.exceptions + ended.is_exception,
     crashes = job.crashes + ended.is_crash,
     started_at = ended.started_at,
     finished_at = CASE WHEN {STATE_NOW} IN {ENDED} THEN ended.finished_at END
-FROM (
-    SELECT {_ENDED}, CASE json_type(value, '$.result') WHEN 'null' THEN NULL
-        ELSE json(value -> '$.result') END AS result FROM json_each(%s)
-) AS ended
+FROM ({_ENDED}) AS ended
 WHERE job.id = ended.job_id AND job.state = 'running' AND job.fence = ended.fence
+    AND job.worker_id = ended.worker_id
 RETURNING id, fence, state
 """
 
@@ -90,7 +96,7 @@ INSERT INTO jobs_attempt (
 SELECT job.id, job.attempts + ended.refund, ended.fence, job.worker_id, ended.started_at,
     ended.finished_at, ended.outcome, ended.detail, ended.exception_class, ended.message,
     ended.traceback
-FROM (SELECT {_ENDED} FROM json_each(%s)) AS ended
+FROM ({_ENDED}) AS ended
 JOIN jobs_job AS job ON job.id = ended.job_id AND job.fence = ended.fence
 WHERE ended.job_id IN (SELECT value FROM json_each(%s))
 """
@@ -186,6 +192,10 @@ class SqliteLedger(SqlLedger):
             [held],
         )
 
+    def seal(self, job: ClaimedJob) -> bool:
+        # The claim is in the file; a host that goes down takes the worker with it.
+        return True
+
     def promote(self, limit: int = 1000) -> set[str]:
         due = "SELECT id FROM jobs_job WHERE state = 'scheduled' AND due_at <= %s"
         now = self._now()
@@ -251,16 +261,17 @@ class SqliteLedger(SqlLedger):
     def _insert_failures(self, document: str) -> None:
         self._run(_FAIL, [document])
 
-    def _finish(self, outcomes: Sequence[Outcome]) -> dict[tuple[UUID, int], str]:
-        now = timezone.now()
-        given = rows.outcome_rows(outcomes, self._moment)
-        for row in given:
-            row["due_at"] = self._moment(now + dt.timedelta(seconds=row["delay"]))
-        document = json.dumps(given)
+    def _finish(self, document: str) -> dict[tuple[UUID, int], str | None]:
         with self.transaction():
-            accepted = self._fetch(_FINISH, [document])
+            accepted = self._fetch(_FINISH, [self._now(), document])
             self._run(_RECORD, [document, json.dumps([row[0] for row in accepted])])
-        return {(UUID(job_id), fence): state for job_id, fence, state in accepted}
+        written = {(job_id, fence): state for job_id, fence, state in accepted}
+        told = {(item["job_id"], item["fence"]): item["state"] for item in json.loads(document)}
+        return {
+            (UUID(job_id), fence): written.get((job_id, fence))
+            for (job_id, fence), state in told.items()
+            if written.get((job_id, fence)) != state
+        }
 
     def _release_successors(self, job_ids: Sequence[UUID]) -> None:
         self._run(

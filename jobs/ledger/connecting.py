@@ -1,0 +1,47 @@
+"""A connection for the ledger alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.db import connections
+
+from jobs.conf import settings
+
+if TYPE_CHECKING:
+    from django.db.backends.base.base import BaseDatabaseWrapper
+
+# The statements of the ledger are few and the same for ever, so the server keeps them, planned
+# once: to plan them each time takes longer than to execute them. Their one good plan goes by
+# index, and must not depend on what the statistics say of a table that was empty a minute ago.
+_SESSION = {
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+    "jit": "off",
+}
+
+
+def connect() -> BaseDatabaseWrapper:
+    """A connection to JOBS_DATABASE of the caller's own, in autocommit: what a worker writes to
+    the ledger must not depend on the transaction of the job that it runs.
+
+    Raises the database's error if there is no connection to be had.
+    """
+    connection = connections.create_connection(settings.DATABASE)
+    if connection.vendor == "postgresql":
+        _prepare(connection)
+    return connection
+
+
+def _prepare(connection: BaseDatabaseWrapper) -> None:
+    given = connection.settings_dict
+    options = {key: value for key, value in given["OPTIONS"].items() if key != "pool"}
+    # Django's own setting for a pooler between, which gives each transaction another session: there
+    # is nothing that could be kept in one.
+    if not given.get("DISABLE_SERVER_SIDE_CURSORS"):
+        options |= {"server_side_binding": True, "prepare_threshold": 0}
+    connection.settings_dict = {**given, "OPTIONS": options}
+    with connection.cursor() as cursor:
+        for name, value in _SESSION.items():
+            cursor.execute("SELECT set_config(%s, %s, false)", [name, value])

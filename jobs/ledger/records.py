@@ -1,0 +1,86 @@
+"""Records: the end of an attempt as one line of JSON.
+
+The statement that finishes jobs takes many of them as one document; a worker's journal keeps them
+until then, so an end is serialised once. What has its default is left out.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Callable
+from typing import Any
+
+from jobs.ledger.outcome import ClaimedJob, Failure, LogLine, Outcome
+from jobs.ledger.rows import as_moment, storable
+
+Moment = Callable[[dt.datetime | None], str | None]
+"""Formats a datetime for the database."""
+
+_encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+_TEXTS = ("detail", "exception_class", "message", "traceback")
+_FLAGS = ("is_exception", "is_crash", "refund", "has_callback")
+_LONGEST = 200
+"""Characters of `detail` and `exception_class`, as their columns hold."""
+
+
+def record_of(outcome: Outcome, moment: Moment) -> str:
+    """The record of an outcome, in the database's format of times."""
+    record: dict[str, Any] = {
+        "job_id": outcome.job.id.hex,
+        "fence": outcome.job.fence,
+        "worker_id": outcome.job.worker_id,
+        "outcome": outcome.outcome,
+        "state": outcome.state,
+        "started_at": moment(outcome.started_at),
+        "finished_at": moment(outcome.finished_at),
+    }
+    if outcome.result is not None:
+        record["result"] = outcome.result
+    # What only an end has that is not a plain success.
+    if outcome.outcome != "succeeded" or outcome.logs:
+        _add_the_rest(record, outcome, moment)
+    return _encode(record)
+
+
+def _add_the_rest(record: dict[str, Any], outcome: Outcome, moment: Moment) -> None:
+    for name in _TEXTS:
+        if text := storable(getattr(outcome, name)):
+            record[name] = text if name in ("message", "traceback") else text[:_LONGEST]
+    for name in _FLAGS:
+        if getattr(outcome, name):
+            record[name] = 1
+    if outcome.delay:
+        record["delay"] = outcome.delay
+        # For SQLite, whose clock is the host's.
+        record["due_at"] = moment(outcome.finished_at + dt.timedelta(seconds=outcome.delay))
+    if outcome.failure is not None:
+        record["failure"] = [outcome.failure.reason, outcome.failure.fingerprint]
+    if outcome.logs:
+        record["logs"] = [
+            [moment(line.at), line.level, storable(line.message)] for line in outcome.logs
+        ]
+
+
+def outcome_of(record: dict[str, Any], job: ClaimedJob, text: str) -> Outcome:
+    """The outcome that a record says, of the job that it belongs to. `text` is the record itself.
+
+    Its exception is not known any more, only what was written of it.
+    """
+    failure = record.get("failure")
+    return Outcome(
+        job=job,
+        outcome=record["outcome"],
+        state=record["state"],
+        started_at=as_moment(record["started_at"]),
+        finished_at=as_moment(record["finished_at"]),
+        result=record.get("result"),
+        delay=record.get("delay", 0.0),
+        failure=Failure(reason=failure[0], fingerprint=failure[1]) if failure else None,
+        logs=[
+            LogLine(as_moment(at), level, message) for at, level, message in record.get("logs", ())
+        ],
+        record=text,
+        **{name: record.get(name, "") for name in _TEXTS},
+        **{name: bool(record.get(name)) for name in _FLAGS},
+    )
