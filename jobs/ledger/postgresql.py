@@ -45,8 +45,8 @@ FROM (
 RETURNING id, enqueued_at
 """
 
-# A claim does not wait for the disk: of a claim that a crash of the server forgets, the job is ready
-# again. In the statement itself, as that is the whole transaction.
+# A claim does not wait for the disk: if a crash of the server forgets it, the job is ready again.
+# In the statement itself, as that is the whole transaction.
 _AT_ONCE = "set_config('synchronous_commit', 'off', true)"
 
 # The lateral subquery is read lane by lane, so a later queue is not touched once enough was found.
@@ -88,15 +88,16 @@ RETURNING {_RETURNED}
 # It answers with what did not come out as told: nearly always nothing, whatever the number of jobs.
 _FINISH = f"""
 WITH ended AS MATERIALIZED (
-    SELECT job_id, fence, worker_id, outcome, state, COALESCE(delay, 0) AS delay, result, started_at,
-        finished_at, COALESCE(detail, '') AS detail,
+    SELECT job_id, fence, worker_id, outcome, state, COALESCE(delay, 0) AS delay, result,
+        started_at, finished_at, COALESCE(detail, '') AS detail,
         COALESCE(exception_class, '') AS exception_class, COALESCE(message, '') AS message,
         COALESCE(traceback, '') AS traceback, COALESCE(is_exception, 0) AS is_exception,
         COALESCE(is_crash, 0) AS is_crash, COALESCE(refund, 0) AS refund
     FROM json_to_recordset(%s::json) AS given (
-        job_id uuid, fence int, worker_id bigint, outcome text, state text, delay float8, result jsonb,
-        started_at timestamptz, finished_at timestamptz, detail text, exception_class text,
-        message text, traceback text, is_exception int, is_crash int, refund int
+        job_id uuid, fence int, worker_id bigint, outcome text, state text, delay float8,
+        result jsonb, started_at timestamptz, finished_at timestamptz, detail text,
+        exception_class text, message text, traceback text, is_exception int, is_crash int,
+        refund int
     )
 ), finished AS (
     UPDATE jobs_job AS job

@@ -68,6 +68,8 @@ def outcome_of(record: dict[str, Any], job: ClaimedJob, text: str) -> Outcome:
     Its exception is not known any more, only what was written of it.
     """
     failure = record.get("failure")
+    texts: dict[str, Any] = {name: record.get(name, "") for name in _TEXTS}
+    flags: dict[str, Any] = {name: bool(record.get(name)) for name in _FLAGS}
     return Outcome(
         job=job,
         outcome=record["outcome"],
@@ -81,6 +83,6 @@ def outcome_of(record: dict[str, Any], job: ClaimedJob, text: str) -> Outcome:
             LogLine(as_moment(at), level, message) for at, level, message in record.get("logs", ())
         ],
         record=text,
-        **{name: record.get(name, "") for name in _TEXTS},
-        **{name: bool(record.get(name)) for name in _FLAGS},
+        **texts,
+        **flags,
     )

@@ -59,8 +59,12 @@ SELECT name FROM jobs_queue
 WHERE paused_at IS NOT NULL AND (paused_until IS NULL OR paused_until > %s)
 """
 
+_FACTS = _columns(
+    "job_id", "fence", "worker_id", "outcome", "state", "due_at", "started_at", "finished_at"
+)
+
 _ENDED = f"""
-SELECT {_columns("job_id", "fence", "worker_id", "outcome", "state", "due_at", "started_at", "finished_at")},
+SELECT {_FACTS},
     COALESCE(value ->> '$.detail', '') AS detail,
     COALESCE(value ->> '$.exception_class', '') AS exception_class,
     COALESCE(value ->> '$.message', '') AS message,
