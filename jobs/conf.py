@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
+import os
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings as django_settings
@@ -100,6 +103,13 @@ def _django_q2_defaults() -> dict[str, Any]:
     return checked
 
 
+def default_journal_dir() -> Path:
+    """In memory where the system has a place for that, which outlives every process."""
+    memory = Path("/dev/shm")
+    place = memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
+    return place / f"jobs-{os.geteuid()}"
+
+
 class Settings:
     """All settings of the engine; each is read once and checked when it is first used."""
 
@@ -160,6 +170,21 @@ class Settings:
     def LISTEN_POLL(self) -> dt.timedelta:
         """How often an idle worker looks on PostgreSQL although nothing woke it."""
         return self._span("LISTEN_POLL", 2)
+
+    @cached_property
+    def CLAIM_SIZE(self) -> int:
+        """The most jobs that a worker claims at once, where a queue is deep and its jobs short."""
+        return whole("JOBS_CLAIM_SIZE", self._get("CLAIM_SIZE", 500), least=1, most=5000)
+
+    @cached_property
+    def JOURNAL_DIR(self) -> Path:
+        """Where workers keep what they have finished and not yet written to the ledger."""
+        value = self._get("JOURNAL_DIR", None)
+        if value is None:
+            return default_journal_dir()
+        if not isinstance(value, str | Path) or not Path(value).is_absolute():
+            raise refused("JOBS_JOURNAL_DIR", value, "must be an absolute path")
+        return Path(value)
 
     @cached_property
     def MAX_CRASHES(self) -> int:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from jobs.cluster.announcing import Announcer
 from jobs.cluster.deaths import Death
-from jobs.cluster.duties import DEATHS, Duties
+from jobs.cluster.duties import DEATHS, RELIEF, Duties
 from jobs.cluster.identity import Identity, end_cluster, end_workers
 from jobs.cluster.mailbox import Message, Receiver, Sender
 from jobs.cluster.process import close_connections, set_title, settle
@@ -89,6 +89,9 @@ class Clock:
                 case "death":
                     self._duties.deaths.append(Death.from_message(message))
                     self._rescue.poke(DEATHS)
+                case "stuck":
+                    self._duties.stuck.append(message["worker"])
+                    self._rescue.poke(RELIEF)
                 case "facts":
                     self._reincarnations = message["reincarnations"]
                     self._announcer.facts(message)

@@ -23,6 +23,8 @@ class Death:
     """Killed at the hard timeout of its job."""
     interrupted: bool = False
     """Killed at the end of a shutdown's grace: its job is not to blame."""
+    journal: str = ""
+    """The path of its file."""
 
     def as_message(self) -> Message:
         return {"kind": "death", **asdict(self)}
@@ -51,8 +53,9 @@ class Obituaries:
         detail: str,
         timed_out: bool = False,
         interrupted: bool = False,
+        journal: str = "",
     ) -> Death:
-        death = Death(next(self._numbers), pid, worker_id, detail, timed_out, interrupted)
+        death = Death(next(self._numbers), pid, worker_id, detail, timed_out, interrupted, journal)
         self._unconfirmed[death.number] = death
         return death
 

@@ -8,11 +8,12 @@ import os
 from collections import deque
 from collections.abc import Callable
 from dataclasses import astuple
+from pathlib import Path
 
 from django.utils import timezone
 
 from jobs import registry, transports
-from jobs.cluster import sweeps
+from jobs.cluster import journals, recovery, sweeps
 from jobs.cluster.deaths import Death
 from jobs.cluster.identity import Identity
 from jobs.cluster.leadership import Leadership
@@ -31,6 +32,7 @@ RETENTION_EVERY = 60.0
 DECLARED_EVERY = 3600.0
 REDELIVERY_EVERY = 10.0
 DEATHS = "deaths"
+RELIEF = "relief"
 
 logger = logging.getLogger("jobs.cluster")
 
@@ -49,6 +51,8 @@ class Duties:
         """`confirm` is called for each death once the ledger knows it; `idle`, if given, when
         nothing is ready or running any more."""
         self.deaths: deque[Death] = deque()
+        self.stuck: deque[int] = deque()
+        """Workers that hold jobs which wait for the end of a long one."""
         self.leadership = Leadership(identity)
         self._identity = identity
         self._pulse = pulse
@@ -79,6 +83,7 @@ class Duties:
         heartbeat = self._pulse.interval
         return [
             Tick("inheritance", 3600, self._inherit),
+            Tick(RELIEF, 60.0, self._relieve),
             Tick(DEATHS, 1.0, self._bury),
             Tick("silent clusters", heartbeat / 2, self._silent_clusters),
             Tick("vanished workers", 2.0, self._vanished_workers),
@@ -109,6 +114,13 @@ class Duties:
 
     def _inherit(self, ledger: Ledger) -> None:
         sweeps.inherit(ledger, self._identity.heirs_of)
+        sweeps.remove_left_files(self._identity)
+
+    def _relieve(self, ledger: Ledger) -> None:
+        while self.stuck:
+            worker_id = self.stuck.popleft()
+            for path in journals.of_workers({worker_id: self._identity.id}).values():
+                recovery.relieve(ledger, worker_id, path)
 
     def _bury(self, ledger: Ledger) -> None:
         while self.deaths:
@@ -137,6 +149,8 @@ class Duties:
                 timed_out=death.timed_out,
                 interrupted=death.interrupted,
             )
+        if death.journal:
+            journals.remove(Path(death.journal))
         _tell_prometheus(death.pid)
 
     def _silent_clusters(self, ledger: Ledger) -> None:

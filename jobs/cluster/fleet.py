@@ -8,10 +8,12 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 
-from jobs.cluster import memory
+from jobs.cluster import journals, memory
 from jobs.cluster.identity import Identity
 from jobs.cluster.process import ending, kill_group, kill_leftovers, spawn
+from jobs.cluster.recovery import is_stuck
 from jobs.cluster.slot import Running, Slot
 from jobs.cluster.starting import RestartPace
 from jobs.cluster.wake import HasFileno
@@ -26,10 +28,13 @@ class Member:
     pid: int
     pool: Pool
     slot: Slot
+    journal: Path
     killed_for: str = ""
     """Why the sentinel has killed it."""
     killed_at: Running | None = None
     """The attempt whose time was up."""
+    stuck_in: Running | None = None
+    """The attempt for which relief was asked."""
 
     @property
     def is_busy(self) -> bool:
@@ -68,7 +73,7 @@ class Fleet:
     def __init__(
         self,
         identity: Identity,
-        main: Callable[[Identity, Pool, Slot, int, list[HasFileno]], object],
+        main: Callable[[Identity, Pool, Slot, Path, int, list[HasFileno]], object],
         not_ours: Callable[[], list[HasFileno]],
     ) -> None:
         self.members: list[Member] = []
@@ -88,23 +93,25 @@ class Fleet:
                 there[pool.name] += 1
 
     def _start(self, pool: Pool) -> None:
-        slot = Slot()
         try:
+            journal = journals.create(self._identity.id)
+            slot = journals.slot_of(journal)
             process = spawn(
                 self._main,
                 self._identity,
                 pool,
                 slot,
+                journal,
                 os.getpid(),
                 self._not_ours(),
                 name=f"{self._identity.name} worker",
             )
         except OSError:
-            # No memory, or no process id, to be had now.
+            # No memory, no room for a file, or no process id, to be had now.
             self._paces[pool.name].failed()
             return
         assert process.pid is not None
-        self.members.append(Member(process, process.pid, pool, slot))
+        self.members.append(Member(process, process.pid, pool, slot, journal))
 
     def reap(self) -> list[Loss]:
         """Take out the workers that have ended."""
@@ -154,6 +161,22 @@ class Fleet:
                 member.kill(reason)
                 killed.append(member)
         return killed
+
+    def stuck(self) -> list[Member]:
+        """The workers that hold jobs which wait too long for the end of another; each is told of
+        once for one attempt."""
+        found = []
+        for member in self.members:
+            running = member.slot.running() if member.slot.waiting else None
+            if is_stuck(member.slot, running) and running != member.stuck_in:
+                member.stuck_in = running
+                found.append(member)
+        return found
+
+    @property
+    def holds(self) -> bool:
+        """Whether some worker has claimed more than the job that it runs."""
+        return any(member.slot.waiting for member in self.members)
 
     def _limit_passed(self, member: Member, now: float, look_at_memory: bool) -> str:
         running = member.slot.running()

@@ -12,11 +12,11 @@ from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
+from jobs.cluster import journals, recovery
 from jobs.cluster.duties import PROMOTE_EVERY, promote
 from jobs.cluster.fleet import TIMED_OUT
 from jobs.cluster.identity import Identity, end_cluster, humane_name
 from jobs.cluster.pulse import Pulse
-from jobs.cluster.slot import Slot
 from jobs.cluster.sweeps import rescue_workers
 from jobs.cluster.ticker import Tick, Ticker
 from jobs.cluster.wake import Wake
@@ -49,8 +49,16 @@ class Foreground:
     def __init__(self, pool: Pool, on_outcome: Callable[[Outcome], object]) -> None:
         cluster_id = uuid4()
         self._identity = Identity(name=humane_name(cluster_id), pools=(pool,), id=cluster_id)
-        self._slot = Slot()
-        self._worker = Worker(self._identity, pool, self._slot, Wake(), on_outcome=on_outcome)
+        self._journal = journals.create(cluster_id)
+        self._slot = journals.slot_of(self._journal)
+        self._worker = Worker(
+            self._identity,
+            pool,
+            self._slot,
+            Wake(),
+            journal=self._journal,
+            on_outcome=on_outcome,
+        )
         self._pulse = Pulse(self._identity)
         self._abandoned = threading.Event()
         self._told = False
@@ -78,6 +86,7 @@ class Foreground:
             self._watch.join(5.0)
             for number, handler in before.items():
                 signal.signal(number, handler)
+        journals.remove(self._journal)
         book = ledger()
         end_cluster(book.now(), ClusterStatus.STOPPED, self._identity.id)
         return reason
@@ -91,7 +100,7 @@ class Foreground:
         if not self._pulse.beat(book, 0).is_alive:
             self._end(book, EXIT_LOST, "taken for dead")
 
-    def _look(self, book: Ledger) -> None:
+    def _look(self, book: Ledger) -> float | None:
         running = self._slot.running()
         if self._worker.is_stopping and running is not None and not self._told:
             self._told = True
@@ -100,6 +109,9 @@ class Foreground:
             self._end(book, EXIT_ABANDONED, "stopped by hand", interrupted=True)
         if running is not None and running.deadline and time.monotonic() > running.deadline:
             self._end(book, EXIT_TIMED_OUT, TIMED_OUT, timed_out=True)
+        if recovery.is_stuck(self._slot, running):
+            recovery.relieve(book, self._worker.id, self._journal)
+        return recovery.STUCK if self._slot.waiting else None
 
     def _end(self, book: Ledger, code: int, detail: str, **how: bool) -> None:
         """End the process in the middle of its job, after saying so in the ledger."""

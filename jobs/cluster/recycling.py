@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 
 from jobs.cluster.process import resident_bytes
@@ -21,6 +22,12 @@ class ServiceLife:
 
     def count_job(self) -> None:
         self.jobs += 1
+
+    def jobs_left(self) -> int:
+        """How many more jobs may be run, at least one."""
+        if self._pool.max_jobs is None:
+            return sys.maxsize
+        return max(1, self._pool.max_jobs - self.jobs)
 
     def is_over(self) -> str:
         """Why this worker should be replaced, in words; empty while it should not."""

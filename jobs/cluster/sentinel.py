@@ -27,6 +27,8 @@ from jobs.models import ClusterStatus
 
 GUARD_CYCLE = 0.1
 """Seconds between two looks, at the longest: what a hard timeout may be late."""
+HOLDING_CYCLE = 0.01
+"""The same while some worker has claimed several jobs: what one of them may be late for it."""
 FACTS_EVERY = 0.5
 LAST_WORD = 10.0
 """Seconds that the clock gets to write down the end of the cluster."""
@@ -99,13 +101,16 @@ class JobsSentinel(Sentinel):  # type: ignore[misc]
         self.start_event.set()
         self._say(logging.INFO, f"{self.identity.name} runs, {self.pool_size} workers")
         while not (self._is_stopping and not self.fleet.members):
-            self._wake.wait(GUARD_CYCLE, self._control, self._clock)
+            cycle = HOLDING_CYCLE if self.fleet.holds else GUARD_CYCLE
+            self._wake.wait(cycle, self._control, self._clock)
             for message in self._control.receive():
                 self._handle(message)
             for message in self._clock.receive():
                 self._handle(message)
             for member in self.fleet.enforce():
                 self._say(logging.ERROR, f"killed worker {member.pid}: {member.killed_for}")
+            for member in self.fleet.stuck():
+                self._clock.post({"kind": "stuck", "worker": member.slot.worker_id})
             for loss in self.fleet.reap():
                 self._note(loss)
             if self._stop_level and not self._is_stopping:
@@ -176,6 +181,7 @@ class JobsSentinel(Sentinel):  # type: ignore[misc]
             detail=loss.detail,
             timed_out=loss.timed_out,
             interrupted=loss.interrupted,
+            journal=str(member.journal),
         )
         self._clock.post(death.as_message())
         if not loss.was_expected:

@@ -71,8 +71,7 @@ class LedgerSession:
             return work(ledger(self.connection))
         except CONNECTION_LOST as error:
             self.lost()
-            if str(getattr(error.__cause__, "sqlstate", None)).startswith(_LIMIT_EXCEEDED):
-                raise TooMuchForTheDatabase(_line(error)) from error
+            refuse_what_is_too_much(error)
             raise
 
     def lost(self) -> None:
@@ -109,6 +108,12 @@ class LedgerSession:
                 connection.close()
             except CONNECTION_LOST:
                 logger.debug("a broken connection could not be closed", exc_info=True)
+
+
+def refuse_what_is_too_much(error: BaseException) -> None:
+    """Raise TooMuchForTheDatabase if that is what the error says."""
+    if str(getattr(error.__cause__, "sqlstate", None)).startswith(_LIMIT_EXCEEDED):
+        raise TooMuchForTheDatabase(_line(error)) from error
 
 
 def _line(error: BaseException) -> str:

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import mmap
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from uuid import UUID
 
+SIZE = mmap.PAGESIZE
+"""Bytes of a slot: where it is the head of a file, so many are not for anything else."""
+
 _CELLS = 16
-_VERSION, _JOB_HIGH, _JOB_LOW, _FENCE, _DEADLINE = range(5)
-_WORKER_ID, _JOBS_DONE, _READY, _LEAVE_BY = range(5, 9)
+_VERSION, _JOB_HIGH, _JOB_LOW, _FENCE, _DEADLINE, _SINCE = range(6)
+_WORKER_ID, _JOBS_DONE, _READY, _LEAVE_BY, _WAITING, _RELIEVED, _DELIVERED = range(6, 13)
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """The attempt that a worker is at. `deadline` is on the monotonic clock, in seconds."""
+    """The attempt that a worker is at. Times are on the monotonic clock, in seconds."""
 
     job_id: UUID
     fence: int
     deadline: float | None
+    since: float = field(default=0.0, compare=False)
 
 
 class Slot:
@@ -25,11 +30,13 @@ class Slot:
 
     Every cell is an aligned number of eight bytes. Those that belong together are framed by a
     version that is odd while they change, so that a reader never takes half of one attempt for
-    half of another. Anonymous memory: it is there for the processes forked after it was made.
+    half of another. It is there for the processes forked after it was made and, as the head of a
+    file, for those that read the file when all of these are dead.
     """
 
-    def __init__(self) -> None:
-        self._cells = memoryview(mmap.mmap(-1, _CELLS * 8)).cast("q")
+    def __init__(self, descriptor: int = -1) -> None:
+        """`descriptor` is of a file of at least SIZE bytes; without one it is anonymous memory."""
+        self._cells = memoryview(mmap.mmap(descriptor, SIZE)).cast("q")
 
     # The worker's side
 
@@ -38,28 +45,43 @@ class Slot:
         self._cells[_WORKER_ID] = worker_id
         self._cells[_READY] = 1
 
-    def begin(self, job_id: UUID, fence: int, deadline: float | None) -> None:
-        """Say which attempt starts, and when its process is to be killed."""
-        self._cells[_VERSION] += 1
-        self._cells[_JOB_HIGH] = int.from_bytes(job_id.bytes[:8], signed=True)
-        self._cells[_JOB_LOW] = int.from_bytes(job_id.bytes[8:], signed=True)
-        self._cells[_FENCE] = fence
-        self._cells[_DEADLINE] = _microseconds(deadline)
-        self._cells[_VERSION] += 1
+    def begin(self, job_id: UUID, fence: int, deadline: float | None, waiting: int = 0) -> None:
+        """Say which attempt starts, when its process is to be killed, and how many jobs that are
+        claimed wait for its end."""
+        cells, number = self._cells, job_id.int
+        cells[_VERSION] += 1
+        cells[_JOB_HIGH] = (number >> 64) - _SIGN if number >> 127 else number >> 64
+        low = number & _LOW
+        cells[_JOB_LOW] = low - _SIGN if low >> 63 else low
+        cells[_FENCE] = fence
+        cells[_DEADLINE] = _microseconds(deadline)
+        cells[_SINCE] = time.monotonic_ns() // 1000
+        cells[_WAITING] = waiting
+        cells[_VERSION] += 1
 
     def end(self) -> None:
         """Say that no attempt runs."""
-        self._cells[_VERSION] += 1
-        self._cells[_FENCE] = 0
-        self._cells[_DEADLINE] = 0
-        self._cells[_VERSION] += 1
-        self._cells[_JOBS_DONE] += 1
+        cells = self._cells
+        cells[_VERSION] += 1
+        cells[_FENCE] = 0
+        cells[_DEADLINE] = 0
+        cells[_WAITING] = 0
+        cells[_VERSION] += 1
+        cells[_JOBS_DONE] += 1
 
     def leave_by(self, deadline: float) -> None:
         """Say that the worker is leaving, and must be gone by then."""
         self._cells[_LEAVE_BY] = _microseconds(deadline)
 
-    # The sentinel's side
+    def heed_relief(self) -> int | None:
+        """None, unless the worker was relieved of what waits: then up to which byte its journal
+        was delivered too. Asked and answered under the journal's lock."""
+        if not self._cells[_RELIEVED]:
+            return None
+        self._cells[_RELIEVED] = 0
+        return self._cells[_DELIVERED]
+
+    # The side of those who watch over it
 
     @property
     def worker_id(self) -> int:
@@ -78,15 +100,34 @@ class Slot:
     def leaves_by(self) -> float | None:
         return _seconds(self._cells[_LEAVE_BY])
 
+    @property
+    def waiting(self) -> int:
+        """How many claimed jobs wait for the end of the running one, and were not taken away."""
+        return 0 if self._cells[_RELIEVED] else self._cells[_WAITING]
+
     def running(self) -> Running | None:
         """The attempt that runs; None if none does, or if it is just changing."""
-        version = self._cells[_VERSION]
-        high, low = self._cells[_JOB_HIGH], self._cells[_JOB_LOW]
-        fence, deadline = self._cells[_FENCE], self._cells[_DEADLINE]
-        if version % 2 or version != self._cells[_VERSION] or not fence:
+        cells = self._cells
+        version = cells[_VERSION]
+        high, low = cells[_JOB_HIGH], cells[_JOB_LOW]
+        fence, deadline, since = cells[_FENCE], cells[_DEADLINE], cells[_SINCE]
+        if version % 2 or version != cells[_VERSION] or not fence:
             return None
-        job_id = UUID(bytes=high.to_bytes(8, signed=True) + low.to_bytes(8, signed=True))
-        return Running(job_id, fence, _seconds(deadline))
+        job_id = UUID(int=((high % _SIGN) << 64) | (low % _SIGN))
+        return Running(job_id, fence, _seconds(deadline), since / 1e6)
+
+    def relieve(self) -> None:
+        """Take away what waits. Under the journal's lock, and before it is given to others."""
+        self._cells[_DELIVERED] = 0
+        self._cells[_RELIEVED] = 1
+
+    def delivered(self, size: int) -> None:
+        """Say that what the journal has up to this byte is in the ledger."""
+        self._cells[_DELIVERED] = size
+
+
+_SIGN = 2**64
+_LOW = _SIGN - 1
 
 
 def _microseconds(moment: float | None) -> int:

@@ -6,9 +6,11 @@ import datetime as dt
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from jobs.cluster import journals, recovery
 from jobs.cluster.identity import Identity, end_cluster, end_workers
 from jobs.cluster.process import exists
 from jobs.cluster.pulse import SILENCE, Pulse
@@ -38,13 +40,38 @@ def rescue_workers(
 ) -> int:
     """End the attempts of dead workers, then note their end; return how many jobs were rescued.
 
-    In this order, so that workers whose jobs were not reached are found again.
+    In this order, so that workers whose jobs were not reached are found again. Where this host has
+    a worker's file, only the job that it died in needs to be rescued.
     """
+    files = _files_of(worker_ids)
+    for worker_id, path in files.items():
+        recovery.settle(ledger, worker_id, path)
     report = rescue.rescue(
         ledger, worker_ids, detail=detail, timed_out=timed_out, interrupted=interrupted
     )
     end_workers(ledger.now(), detail, pk__in=list(worker_ids))
+    for path in files.values():
+        journals.remove(path)
     return report.total
+
+
+def _files_of(worker_ids: Sequence[int]) -> dict[int, Path]:
+    workers = Worker.objects.using(conf.DATABASE).filter(pk__in=list(worker_ids))
+    return journals.of_workers(dict(workers.values_list("pk", "cluster_id")))
+
+
+def remove_left_files(identity: Identity) -> None:
+    """Remove the files of workers whose end is noted, such as of those that left in good order
+    while nobody was there to tidy up."""
+    others = journals.clusters() - {identity.id}
+    ended = (
+        Cluster.objects.using(conf.DATABASE)
+        .filter(pk__in=others)
+        .exclude(workers__stopped_at__isnull=True)
+    )
+    for cluster_id in ended.values_list("pk", flat=True):
+        for path in journals.of_cluster(cluster_id):
+            journals.remove(path)
 
 
 def inherit(ledger: Ledger, heirs_of: Sequence[UUID]) -> int:

@@ -5,32 +5,32 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from enum import Enum, auto
+from pathlib import Path
 from typing import Any
 
 from django.db import Error
 
-from jobs import registry
 from jobs.cluster import identity as identities
+from jobs.cluster.appetite import Appetite
+from jobs.cluster.holding import Holding
 from jobs.cluster.identity import Identity
 from jobs.cluster.idle import Idle
+from jobs.cluster.journal import Journal
 from jobs.cluster.knowledge import Unknown
 from jobs.cluster.recycling import ServiceLife
-from jobs.cluster.session import CONNECTION_LOST, LedgerSession, thread_connection
+from jobs.cluster.session import LedgerSession, thread_connection
 from jobs.cluster.slot import Slot
 from jobs.cluster.user_connections import UserConnections
 from jobs.cluster.wake import Wake
 from jobs.conf import Pool
 from jobs.conf import settings as conf
 from jobs.execution import finishing, runner
-from jobs.execution.policy import Policy
-from jobs.ledger import Ledger, connect
+from jobs.execution.policy import Policies, Policy
+from jobs.ledger import Ledger, connect, ledger
 from jobs.ledger.outcome import ClaimedJob, Outcome
 
-CLAIM_SIZE = 1
-"""How many jobs are claimed at once; what is claimed and not started waits behind what runs."""
 STOPPED = "stopped on request"
 SETTLED = 10.0
 """Seconds after which a statement whose connection was lost is over on the server too."""
@@ -54,7 +54,8 @@ class Worker:
     """One process, or `queue_work`'s own, that runs the jobs of a pool.
 
     Until `stop()` is called, usually by a signal. Its two connections are its own: one for the
-    ledger, which no transaction of a job can touch, and what jobs open for themselves.
+    ledger, which no transaction of a job can touch, and what jobs open for themselves. `journal`
+    is the file that others look into should this process die; without one they see the slot only.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Worker:
         slot: Slot,
         wake: Wake,
         *,
+        journal: Path | None = None,
         on_outcome: Callable[[Outcome], object] = lambda outcome: None,
     ) -> None:
         self.id = 0
@@ -76,8 +78,10 @@ class Worker:
         self._life = ServiceLife(pool)
         self._unknown = Unknown()
         self._user_connections = UserConnections()
-        self._held: deque[ClaimedJob] = deque()
-        self._finished: list[Outcome] = []
+        self._policies = Policies(pool)
+        self._appetite = Appetite(self._policies.of)
+        self._journal = journal
+        self._holding: Holding
         self._must_reconcile = False
         self._reconcile_again_at = math.inf
         self._session = LedgerSession(connect, pause=wake.wait, on_loss=self._connection_lost)
@@ -94,6 +98,9 @@ class Worker:
     def run(self, mode: Mode = Mode.FOR_EVER) -> str:
         """Register, work until it is time to leave, and return why that was."""
         self._wake.arm()
+        self._holding = Holding(
+            self._slot, Journal.of(self._journal), ledger(thread_connection()).record
+        )
         self._register()
         try:
             reason = self._work(mode)
@@ -117,19 +124,38 @@ class Worker:
 
     def _work_once(self) -> int:
         """Claim, run and report once; return how many jobs were claimed."""
-        self._held.extend(self._claim())
-        claimed = len(self._held)
-        while self._held and not self._stopping:
-            job = self._held.popleft()
-            if self._unknown.knows(job.definition):
-                self._finished.append(self._run(job))
+        claimed = self._claim()
+        known = self._leave_unknown(claimed)
+        kept = self._appetite.keep(known)
+        self._give_back(known[kept:])
+        self._holding.take(known[:kept])
+        while not self._stopping and (job := self._holding.next()):
+            self._run_next(job)
+            if self._holding.is_due:
                 self._deliver()
-            else:
-                self._give_back([job])
-                self._publish_unknown()
-        self._give_back(self._held)
-        self._held.clear()
-        return claimed
+        self._give_back(self._holding.leave())
+        self._deliver()
+        return len(claimed)
+
+    def _run_next(self, job: ClaimedJob) -> None:
+        policy = self._policies.of(job)
+        if not policy.may_repeat and not self._session.call(lambda ledger: ledger.seal(job)):
+            # A crash of the server has forgotten the claim, so it is anybody's.
+            self._holding.leave()
+            return
+        if not self._holding.start(self._deadline(policy)):
+            self._give_back(self._holding.leave())
+            return
+        outcome = self._run(job, policy)
+        self._holding.end(outcome)
+
+    def _leave_unknown(self, claimed: list[ClaimedJob]) -> list[ClaimedJob]:
+        """Give back what this worker's code does not know, for workers that do; return the rest."""
+        known = [job for job in claimed if self._unknown.knows(job.definition)]
+        if len(known) < len(claimed):
+            self._give_back([job for job in claimed if job not in known])
+            self._publish_unknown()
+        return known
 
     def _reason_to_leave(self) -> str:
         return STOPPED if self._stopping else self._life.is_over()
@@ -173,12 +199,15 @@ class Worker:
             return []
 
     def _claim_from(self, ledger: Ledger) -> list[ClaimedJob]:
+        if self._holding.was_relieved:
+            # Who took away what waited may have died before it was given back.
+            self._holding.was_relieved, self._must_reconcile = False, True
         if self._must_reconcile or time.monotonic() > self._reconcile_again_at:
             self._reconcile(ledger)
         return ledger.claim(
             worker_id=self.id,
             queues=self._pool.queues,
-            limit=CLAIM_SIZE,
+            limit=min(self._appetite.size(), self._life.jobs_left()),
             except_definitions=self._unknown.names(),
         )
 
@@ -190,7 +219,7 @@ class Worker:
         """
         if not self._must_reconcile:
             self._reconcile_again_at = math.inf
-        known = {job.id for job in self._held} | {outcome.job.id for outcome in self._finished}
+        known = self._holding.ids
         strays = [job for job in ledger.held_by([self.id]) if job.id not in known]
         if strays:
             ledger.give_back(strays)
@@ -202,21 +231,22 @@ class Worker:
         self._user_connections.close()
         self._idle.had_work()
 
-    def _run(self, job: ClaimedJob) -> Outcome:
+    def _run(self, job: ClaimedJob, policy: Policy) -> Outcome:
+        started = time.perf_counter()
         self._user_connections.before_job()
-        self._slot.begin(job.id, job.fence, self._deadline(job))
         try:
-            return runner.run(job, pool=self._pool, should_stop=lambda: self._stopping)
+            return runner.run(
+                job, pool=self._pool, policy=policy, should_stop=lambda: self._stopping
+            )
         finally:
-            self._slot.end()
             self._life.count_job()
             self._user_connections.after_job()
             # A job may have installed an event loop of its own, which takes signals away.
             self._wake.arm()
+            self._appetite.ran(job.definition, time.perf_counter() - started)
 
-    def _deadline(self, job: ClaimedJob) -> float | None:
+    def _deadline(self, policy: Policy) -> float | None:
         """When the process is to be killed, on the monotonic clock."""
-        policy = Policy.of(registry.find(job.definition), job.options, self._pool)
         if policy.timeout is None:
             return None
         return time.monotonic() + policy.timeout + conf.HARD_TIMEOUT_GRACE.total_seconds()
@@ -226,19 +256,11 @@ class Worker:
 
         Repeating is safe: the ledger takes an attempt's end once, from the newest fence.
         """
-        outcomes = list(self._finished)
-        try:
-            self._finish(outcomes)
-        except CONNECTION_LOST:
-            raise
-        except Exception as error:
-            # Dying of it would only have the job run again, and end so again.
-            ids = ", ".join(str(outcome.job.id) for outcome in outcomes)
-            logger.exception("the ledger refuses how these jobs ended: %s", ids)
-            outcomes = [runner.unwritable(outcome, error) for outcome in outcomes]
-            self._finish(outcomes)
-        self._finished.clear()
-        for outcome in outcomes:
+        outcomes = self._holding.unwritten()
+        if outcomes:
+            outcomes = finishing.finish_each(self._finish, outcomes)
+            self._holding.written()
+        for outcome in [*self._holding.written_by_others(), *outcomes]:
             self._on_outcome(outcome)
 
     def _finish(self, outcomes: Sequence[Outcome]) -> None:

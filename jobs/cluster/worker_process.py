@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 from multiprocessing.process import current_process
+from pathlib import Path
 from typing import Any
 
 from jobs.cluster.identity import Identity
@@ -20,11 +21,16 @@ logger = logging.getLogger("jobs.cluster")
 
 
 def run_worker_process(
-    identity: Identity, pool: Pool, slot: Slot, sentinel: int, not_ours: list[HasFileno]
+    identity: Identity,
+    pool: Pool,
+    slot: Slot,
+    journal: Path,
+    sentinel: int,
+    not_ours: list[HasFileno],
 ) -> None:
     """Settle down as a child of the sentinel, and work until it is time to leave."""
     wake = Wake()
-    worker = Worker(identity, pool, slot, wake)
+    worker = Worker(identity, pool, slot, wake, journal=journal)
     # Handled and not ignored, as what is ignored stays so in the programs that a job starts.
     handlers: dict[signal.Signals, Any] = {
         signal.SIGTERM: worker.stop,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from django.db import InterfaceError, OperationalError
 from django.dispatch import Signal
 
 from jobs import events, transports
-from jobs.execution import framework_events
+from jobs.execution import framework_events, runner
 from jobs.ledger.contract import Ledger
 from jobs.ledger.outcome import Outcome
 from jobs.models.states import AttemptOutcome, JobState
@@ -46,6 +47,30 @@ def finish(book: Ledger, outcomes: Sequence[Outcome]) -> list[Outcome]:
     if woken:
         transports.current().wake(woken)
     return written
+
+
+def finish_each(
+    write: Callable[[Sequence[Outcome]], object], outcomes: Sequence[Outcome]
+) -> list[Outcome]:
+    """Write outcomes together; if the ledger refuses that, those that it takes, and for each of
+    the others that its job has failed. Returns what was written.
+
+    Otherwise a worker would die of it, or try for ever, and the job would only end so again.
+    Raises what `write` raises where the connection is lost.
+    """
+    try:
+        write(outcomes)
+        return list(outcomes)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as error:
+        if len(outcomes) == 1:
+            logger.exception("the ledger refuses how job %s ended", outcomes[0].job.id)
+            instead = runner.unwritable(outcomes[0], error)
+            write([instead])
+            return [instead]
+    half = len(outcomes) // 2
+    return finish_each(write, outcomes[:half]) + finish_each(write, outcomes[half:])
 
 
 def _written_before(

@@ -12,6 +12,7 @@ from jobs.options import UNSET
 
 if TYPE_CHECKING:
     from jobs.definitions import JobDefinition
+    from jobs.ledger.outcome import ClaimedJob
 
 OVERRIDABLE = (
     "max_attempts", "max_exceptions", "backoff", "timeout", "fail_on_timeout", "on_crash",
@@ -53,6 +54,26 @@ class Policy:
     def may_repeat(self) -> bool:
         """Whether the job may start again after its worker died."""
         return self.on_crash == "retry" and self.delivery != "at_most_once"
+
+
+class Policies:
+    """The policies of the jobs that a pool runs; those of a definition's plain calls are worked
+    out once."""
+
+    def __init__(self, pool: Pool | None) -> None:
+        self._pool = pool
+        self._plain: dict[str, Policy] = {}
+
+    def of(self, job: ClaimedJob) -> Policy:
+        """The policy of a claimed job."""
+        known = self._plain.get(job.definition)
+        if known is not None and not job.options:
+            return known
+        definition = registry.find(job.definition)
+        policy = Policy.of(definition, job.options, self._pool)
+        if definition is not None and not job.options:
+            self._plain[job.definition] = policy
+        return policy
 
 
 def overrides_of(definition: JobDefinition) -> dict[str, Any]:

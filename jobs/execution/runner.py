@@ -38,10 +38,13 @@ def run(
     claimed: ClaimedJob,
     *,
     pool: Pool | None,
+    policy: Policy | None = None,
     should_stop: Callable[[], bool] | None = None,
     interruptible: bool = False,
 ) -> Outcome:
     """Run a job in this process and return how it ended; write nothing.
+
+    `policy` is that of the job in this pool, if the caller has it already.
 
     Whatever the job raises, SystemExit included, becomes an outcome. Where a person may press
     Ctrl-C (`interruptible`), KeyboardInterrupt interrupts the attempt at no cost, and is in the
@@ -49,7 +52,7 @@ def run(
     """
     started_at = claimed.now()
     definition = registry.find(claimed.definition)
-    policy = Policy.of(definition, claimed.options, pool)
+    policy = policy or Policy.of(definition, claimed.options, pool)
     job = CurrentJob(claimed, policy, should_stop)
     with as_current(job):
         outcome = _attempt(claimed, policy, definition, job, started_at)
