@@ -38,7 +38,7 @@ logger = logging.getLogger("jobs")
 
 def emit(signal: Signal, definition: str, **payload: Any) -> None:
     """Send a signal, at no cost where nobody listens."""
-    if signal.has_listeners(definition):
+    if signal.receivers and signal.has_listeners(definition):
         signal.send_robust(sender=definition, definition=definition, **payload)
 
 

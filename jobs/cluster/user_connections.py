@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from django.db import connections
@@ -24,11 +25,13 @@ class UserConnections:
 
     def __init__(self) -> None:
         self._checked = time.monotonic()
+        self._seen: Sequence[BaseDatabaseWrapper] = ()
 
     def before_job(self) -> None:
         """Close connections that have broken while nothing ran."""
         idle = time.monotonic() - self._checked > IDLE_TRUST
-        for connection in connections.all(initialized_only=True):
+        # To ask Django for them takes longer than a short job.
+        for connection in connections.all(initialized_only=True) if idle else self._seen:
             if connection.connection is None or not (idle or connection.errors_occurred):
                 continue
             connection.errors_occurred = False
@@ -37,7 +40,8 @@ class UserConnections:
 
     def after_job(self) -> None:
         """Roll back what the job has left open, and close what is broken or too old."""
-        for connection in connections.all(initialized_only=True):
+        self._seen = connections.all(initialized_only=True)
+        for connection in self._seen:
             connection.queries_log.clear()
             if connection.connection is None and not connection.in_atomic_block:
                 continue
@@ -58,7 +62,7 @@ class UserConnections:
 
 
 def _has_open_transaction(connection: BaseDatabaseWrapper) -> bool:
-    return connection.in_atomic_block or not connection.get_autocommit()
+    return connection.in_atomic_block or not connection.autocommit
 
 
 def _is_too_old(connection: BaseDatabaseWrapper) -> bool:

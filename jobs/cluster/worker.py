@@ -28,6 +28,7 @@ from jobs.conf import Pool
 from jobs.conf import settings as conf
 from jobs.execution import finishing, runner
 from jobs.execution.policy import Policies, Policy
+from jobs.execution.timeouts import Alarm
 from jobs.ledger import Ledger, connect, ledger
 from jobs.ledger.outcome import ClaimedJob, Outcome
 
@@ -78,6 +79,7 @@ class Worker:
         self._life = ServiceLife(pool)
         self._unknown = Unknown()
         self._user_connections = UserConnections()
+        self._alarm = Alarm()
         self._policies = Policies(pool)
         self._appetite = Appetite(self._policies.of)
         self._journal = journal
@@ -236,7 +238,11 @@ class Worker:
         self._user_connections.before_job()
         try:
             return runner.run(
-                job, pool=self._pool, policy=policy, should_stop=lambda: self._stopping
+                job,
+                pool=self._pool,
+                policy=policy,
+                limit=self._alarm.limit,
+                should_stop=lambda: self._stopping,
             )
         finally:
             self._life.count_job()

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from contextvars import ContextVar
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -220,14 +219,18 @@ def _then_disconnect(query: Callable[[], T]) -> T:
 _current: ContextVar[CurrentJob | None] = ContextVar("current_job", default=None)
 
 
-@contextmanager
-def as_current(job: CurrentJob) -> Iterator[CurrentJob]:
-    """Make this the current job inside the block."""
-    token = _current.set(job)
-    try:
-        yield job
-    finally:
-        _current.reset(token)
+class as_current:
+    """Make this the current job inside the block. A class, as a generator takes twice the time."""
+
+    def __init__(self, job: CurrentJob) -> None:
+        self._job = job
+
+    def __enter__(self) -> CurrentJob:
+        self._token = _current.set(self._job)
+        return self._job
+
+    def __exit__(self, *error: object) -> None:
+        _current.reset(self._token)
 
 
 def current_job() -> CurrentJob | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections.abc import Callable
+from functools import lru_cache
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ from jobs.execution import framework_events, retrying
 from jobs.execution.context import CurrentJob, as_current
 from jobs.execution.description import describe
 from jobs.execution.policy import Policy
-from jobs.execution.timeouts import time_limit
+from jobs.execution.timeouts import TimeLimit, time_limit
 from jobs.failures.fingerprint import fingerprint
 from jobs.ledger.outcome import ClaimedJob, Failure, Outcome
 from jobs.models.states import AttemptOutcome, FailureReason, JobState
@@ -39,12 +40,14 @@ def run(
     *,
     pool: Pool | None,
     policy: Policy | None = None,
+    limit: TimeLimit = time_limit,
     should_stop: Callable[[], bool] | None = None,
     interruptible: bool = False,
 ) -> Outcome:
     """Run a job in this process and return how it ended; write nothing.
 
-    `policy` is that of the job in this pool, if the caller has it already.
+    `policy` is that of the job in this pool, if the caller has it already; `limit` is how the soft
+    timeout is kept.
 
     Whatever the job raises, SystemExit included, becomes an outcome. Where a person may press
     Ctrl-C (`interruptible`), KeyboardInterrupt interrupts the attempt at no cost, and is in the
@@ -55,7 +58,7 @@ def run(
     policy = policy or Policy.of(definition, claimed.options, pool)
     job = CurrentJob(claimed, policy, should_stop)
     with as_current(job):
-        outcome = _attempt(claimed, policy, definition, job, started_at)
+        outcome = _attempt(claimed, policy, definition, job, started_at, limit)
     if interruptible and isinstance(outcome.error, KeyboardInterrupt) and policy.may_repeat:
         outcome = Outcome(
             job=claimed,
@@ -76,6 +79,7 @@ def _attempt(
     definition: JobDefinition | None,
     job: CurrentJob,
     started_at: dt.datetime,
+    limit: TimeLimit,
 ) -> Outcome:
     try:
         if definition is None:
@@ -91,7 +95,7 @@ def _attempt(
         )
         framework_events.started(definition, claimed)
         args, kwargs = arguments.decode(claimed.arguments)
-        value = _call(definition, claimed, policy, args, kwargs)
+        value = _call(definition, claimed, policy, limit, args, kwargs)
         result = arguments.encode_result(value)
         job.flush()
         return Outcome(
@@ -119,6 +123,7 @@ def _call(
     definition: JobDefinition,
     claimed: ClaimedJob,
     policy: Policy,
+    limit: TimeLimit,
     args: list[Any],
     kwargs: dict[str, Any],
 ) -> Any:
@@ -126,9 +131,9 @@ def _call(
     if definition.takes_context:
         args = [framework_events.context_of(definition, claimed), *args]
     try:
-        if iscoroutinefunction(definition.func):
+        if _is_coroutine(definition.func):
             return async_to_sync(_awaited)(definition.func, policy.timeout, args, kwargs)
-        with time_limit(policy.timeout):
+        with limit(policy.timeout):
             return definition.func(*args, **kwargs)
     except TypeError as error:
         # Of the call itself, or of something inside the function?
@@ -138,6 +143,10 @@ def _call(
                 definition.path, "arguments", f"{error}; the signature is now {label}"
             ) from None
         raise
+
+
+# Asked for every job there is, and not quickly answered.
+_is_coroutine = lru_cache(maxsize=None)(iscoroutinefunction)
 
 
 async def _awaited(

@@ -26,6 +26,14 @@ _LONGEST = 200
 
 def record_of(outcome: Outcome, moment: Moment) -> str:
     """The record of an outcome, in the database's format of times."""
+    if outcome.result is None and outcome.outcome == "succeeded" and not outcome.logs:
+        # Most are just this, and it takes a third of the time of the encoder.
+        return (
+            f'{{"job_id":"{outcome.job.id.hex}","fence":{outcome.job.fence},'
+            f'"worker_id":{outcome.job.worker_id},"outcome":"succeeded","state":"succeeded",'
+            f'"started_at":"{moment(outcome.started_at)}",'
+            f'"finished_at":"{moment(outcome.finished_at)}"}}'
+        )
     record: dict[str, Any] = {
         "job_id": outcome.job.id.hex,
         "fence": outcome.job.fence,
