@@ -7,8 +7,7 @@ the job starts, so that a job sees the row as it is then.
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
@@ -17,13 +16,14 @@ from django.db.models import Model
 from jobs.compat import normalize_json
 from jobs.exceptions import InvalidArguments, MissingObject
 from jobs.parameters import MODEL_KEY, check, positional_name, shown
+from jobs.plain_calls import is_storable_text, plain_calls
 
 if TYPE_CHECKING:
     from jobs.definitions import JobDefinition
 
 UNSTORABLE = "text with a NUL character (\\x00) or a lone surrogate cannot be stored"
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_json = json.JSONEncoder(separators=(",", ":")).encode
 
 Payload = dict[str, Any]
 """`{"args": […], "kwargs": {…}}`, as in `Job.arguments`."""
@@ -34,6 +34,27 @@ def encode(definition: JobDefinition, args: Sequence[Any], kwargs: Mapping[str, 
 
     Raises InvalidArguments, naming the parameter, the value and the rule.
     """
+    plain = plain_calls(definition.func, definition.takes_context)
+    if plain is not None and plain.write(args, kwargs) is not None:
+        return {"args": list(args), "kwargs": dict(kwargs)}
+    return encode_any(definition, args, kwargs)
+
+
+def encoder(definition: JobDefinition) -> Callable[[Sequence[Any], Mapping[str, Any]], str]:
+    """What does the same as `encode` for many calls of one definition, and returns JSON text."""
+    plain = plain_calls(definition.func, definition.takes_context)
+
+    def encoded(args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
+        text = plain.write(args, kwargs) if plain is not None else None
+        return text if text is not None else _json(encode_any(definition, args, kwargs))
+
+    return encoded
+
+
+def encode_any(
+    definition: JobDefinition, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> Payload:
+    """What `encode` does with a call that is not plain: see `jobs.plain_calls`."""
     check(definition, args, kwargs)
     for name in kwargs:
         if not _is_storable(name):
@@ -93,7 +114,7 @@ def encode_result(value: Any) -> Any:
 def _plain(value: Any) -> Any:
     kind = type(value)
     # Most arguments are one of these, and need no walk.
-    if kind is int or kind is bool or value is None or (kind is str and _is_storable(value)):
+    if kind is bool or value is None or (kind is str and is_storable_text(value)):
         return value
     # The round trip turns keys into text and refuses NaN, which the framework's own walk lets by.
     plain = json.loads(json.dumps(normalize_json(value), allow_nan=False))
@@ -104,8 +125,7 @@ def _plain(value: Any) -> Any:
 
 def _is_storable(value: Any) -> bool:
     if isinstance(value, str):
-        # What PostgreSQL's jsonb refuses; isascii() spares most text the search.
-        return "\x00" not in value and (value.isascii() or not _SURROGATE.search(value))
+        return is_storable_text(value)
     if isinstance(value, list):
         return all(_is_storable(item) for item in value)
     if isinstance(value, dict):

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -17,7 +16,7 @@ from jobs.compat import is_importable
 from jobs.conf import settings
 from jobs.exceptions import InvalidArguments, InvalidOption, MissingObject
 from jobs.execution.policy import overrides_of
-from jobs.identifiers import uuid7
+from jobs.identifiers import uuid7, uuid7s
 from jobs.ledger import ledger
 
 if TYPE_CHECKING:
@@ -26,7 +25,8 @@ if TYPE_CHECKING:
 Call = Mapping[str, Any] | tuple[Any, ...] | Any
 """Keyword arguments, positional ones, or a single value."""
 
-PER_STATEMENT = 1000
+_SINGLE = (int, str)
+"""The commonest types of a call that is a single value."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -99,11 +99,17 @@ def new_job_from(
 
 def enqueue_many(definition: JobDefinition, calls: Iterable[Call]) -> list[UUID]:
     """Enqueue one job for each call; see `JobDefinition.enqueue_many`."""
-    return insert([new_job(definition, *_split(call)) for call in calls])
+    if callable(definition.tags):
+        return insert([new_job(definition, *_split(call)) for call in calls])
+    encode = arguments.encoder(definition)
+    encoded = [encode(*_split(call)) for call in calls]
+    if not encoded:
+        return []
+    return _insert_alike(_assemble(definition, {}, (), {}), encoded)
 
 
 def insert(jobs: Sequence[NewJob]) -> list[UUID]:
-    """Insert jobs in the caller's transaction, 1,000 to a statement, and return their ids.
+    """Insert jobs in the caller's transaction, all or none, and return their ids.
 
     Once the transaction has committed, workers are woken and `job_queued` is sent; on the `sync`
     transport the jobs run then, in this process.
@@ -114,29 +120,45 @@ def insert(jobs: Sequence[NewJob]) -> list[UUID]:
 
 def insert_timed(jobs: Sequence[NewJob]) -> dict[UUID, dt.datetime]:
     """See `insert`; returns when each job was enqueued, by the database's clock."""
-    enqueued: dict[UUID, dt.datetime] = {}
-    book = ledger()
-    for some in _batches(jobs):
-        enqueued |= book.insert(some)
-    if jobs:
-        transaction.on_commit(lambda: _announce(jobs), using=settings.DATABASE)
+    if not jobs:
+        return {}
+    enqueued = ledger().insert(jobs)
+    _announce([(job, [job.id]) for job in jobs])
     return enqueued
 
 
-def _announce(jobs: Sequence[NewJob]) -> None:
+def _insert_alike(job: NewJob, calls: Sequence[str]) -> list[UUID]:
+    """See `insert`: of jobs like this one but for their ids and their arguments, which are JSON."""
+    ids = uuid7s(len(calls))
+    ledger().insert_alike(job, dict(zip(ids, calls, strict=True)))
+    _announce([(job, ids)])
+    return ids
+
+
+def _announce(inserted: Sequence[tuple[NewJob, Sequence[UUID]]]) -> None:
+    """Tell of new jobs, by id, once the caller's transaction has committed."""
+    transaction.on_commit(lambda: _tell(inserted), using=settings.DATABASE)
+
+
+def _tell(inserted: Sequence[tuple[NewJob, Sequence[UUID]]]) -> None:
     from jobs import transports
 
     if events.job_queued.receivers:
-        for job in jobs:
-            events.emit(
-                events.job_queued,
-                job.definition,
-                job_id=job.id,
-                queue=job.queue,
-                attempt=0,
-                due_at=job.due_at,
-            )
-    transports.current().dispatched(jobs)
+        for job, ids in inserted:
+            for job_id in ids:
+                events.emit(
+                    events.job_queued,
+                    job.definition,
+                    job_id=job_id,
+                    queue=job.queue,
+                    attempt=0,
+                    due_at=job.due_at,
+                )
+    now = timezone.now()
+    ready_in = {
+        job.queue for job, _ in inserted if not job.delay and (not job.due_at or job.due_at <= now)
+    }
+    transports.current().dispatched([job_id for _, ids in inserted for job_id in ids], ready_in)
 
 
 def _assemble(
@@ -205,12 +227,9 @@ def _checked_priority(value: int) -> int:
 
 
 def _split(call: Call) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
-    if isinstance(call, Mapping):
+    if isinstance(call, tuple):
+        return call, {}
+    # To ask whether something is a Mapping takes longer than to enqueue it.
+    if type(call) not in _SINGLE and isinstance(call, Mapping):
         return (), call
-    return (call if isinstance(call, tuple) else (call,)), {}
-
-
-def _batches(jobs: Sequence[NewJob]) -> Iterator[list[NewJob]]:
-    rest = iter(jobs)
-    while some := list(islice(rest, PER_STATEMENT)):
-        yield some
+    return (call,), {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import struct
 import threading
 import time
 from uuid import UUID
@@ -18,14 +19,29 @@ def uuid7() -> UUID:
     48 bits are the Unix time in milliseconds, 12 bits its fraction (RFC 9562 method 3), which is
     counted up where two calls fall into one tick, and 62 bits are random.
     """
+    return uuid7s(1)[0]
+
+
+def uuid7s(count: int) -> list[UUID]:
+    """Return so many new UUIDv7, increasing, made at once.
+
+    They count up from now, so the last is ahead of the clock by 0.25 ms for each 1,000: less than
+    it takes to insert so many rows.
+    """
+    random = struct.unpack(f">{count}Q", os.urandom(8 * count))
+    return [
+        UUID(int=(tick >> 12) << 80 | (0x7000 | tick & 0xFFF) << 64 | 2 << 62 | number >> 2)
+        for tick, number in enumerate(random, _reserve(count))
+    ]
+
+
+def _reserve(count: int) -> int:
+    """The first of so many ticks, units of 2^-12 ms, that no other id of this process has."""
     global _last
     with _lock:
-        # 60 bits of time in units of 2^-12 ms, never the same twice in this process.
-        ticks = time.time_ns() * 4096 // 1_000_000
-        _last = ticks = max(ticks, _last + 1)
-    milliseconds, fraction = ticks >> 12, ticks & 0xFFF
-    random = int.from_bytes(os.urandom(8)) & (1 << 62) - 1
-    return UUID(int=milliseconds << 80 | 7 << 76 | fraction << 64 | 2 << 62 | random)
+        first = max(time.time_ns() * 4096 // 1_000_000, _last + 1)
+        _last = first + count - 1
+    return first
 
 
 def uuid7_floor(moment: dt.datetime) -> UUID:

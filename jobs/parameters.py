@@ -53,7 +53,7 @@ def check(definition: JobDefinition, args: Sequence[Any], kwargs: Mapping[str, A
             case _:
                 given = [(name, value)]
         for label, item in given:
-            if not _fits(item, parameter.annotation):
+            if not fits(item, parameter.annotation):
                 raise InvalidArguments(
                     definition.path,
                     label,
@@ -114,14 +114,14 @@ def shown(value: Any) -> str:
     return text if len(text) <= 80 else f"{text[:77]}…"
 
 
-def _fits(value: Any, annotation: Any) -> bool:
+def fits(value: Any, annotation: Any) -> bool:
     """Whether a value may be passed for this annotation; an annotation that says nothing that can
     be checked takes everything."""
     if annotation is None or annotation is type(None):
         return value is None
     origin = typing.get_origin(annotation)
     if origin in (Union, types.UnionType):
-        return any(_fits(value, choice) for choice in typing.get_args(annotation))
+        return any(fits(value, choice) for choice in typing.get_args(annotation))
     if origin is Literal:
         return any(
             value == choice and type(value) is type(choice)
@@ -130,7 +130,7 @@ def _fits(value: Any, annotation: Any) -> bool:
     if origin in (list, Sequence):
         arguments = typing.get_args(annotation)
         return isinstance(value, list | tuple) and all(
-            _fits(item, arguments[0]) for item in value if arguments
+            fits(item, arguments[0]) for item in value if arguments
         )
     if origin in (dict, Mapping):
         return isinstance(value, Mapping)

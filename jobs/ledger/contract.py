@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -32,7 +32,12 @@ class Ledger(ABC):
 
     @abstractmethod
     def insert(self, jobs: Sequence[NewJob]) -> dict[UUID, dt.datetime]:
-        """Insert jobs and their tags; return when each was enqueued."""
+        """Insert jobs and their tags, all or none; return when each was enqueued."""
+
+    @abstractmethod
+    def insert_alike(self, job: NewJob, calls: Mapping[UUID, str]) -> None:
+        """Insert jobs, all or none, that are like this one, tags included, but for their ids and
+        their arguments, which are given as JSON. The fast way for many."""
 
     @abstractmethod
     def claim(

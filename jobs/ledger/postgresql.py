@@ -3,47 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 from jobs.ledger import rows
+from jobs.ledger.arrivals_postgresql import PostgresArrivals
 from jobs.ledger.outcome import ClaimedJob
-from jobs.ledger.sql import ENDED, STATE_NOW, SqlLedger
-
-if TYPE_CHECKING:
-    from jobs.dispatch import NewJob
+from jobs.ledger.sql import ENDED, STATE_NOW
 
 _RETURNED = ", ".join(f"job.{column}" for column in rows.CLAIMED_COLUMNS.split(", "))
-
-_INSERT = """
-INSERT INTO jobs_job (
-    id, definition, queue, state, priority, deadline, claim_rank, due_at, arguments, options,
-    attempts, exceptions, crashes, fence, enqueued_at, retry_until, retry_of_id, schedule_id,
-    slot_at, chain, follows_id, cancel_requested
-)
-SELECT
-    new.id, new.definition, new.queue,
-    CASE
-        WHEN new.follows_id IS NOT NULL THEN 'blocked'
-        WHEN new.due > statement_timestamp() THEN 'scheduled'
-        ELSE 'ready'
-    END,
-    new.priority, new.deadline, new.claim_rank, new.due, new.arguments, new.options,
-    0, 0, 0, 0, statement_timestamp(), new.retry_until, new.retry_of_id, new.schedule_id,
-    new.slot_at, new.chain, new.follows_id, false
-FROM (
-    SELECT *, COALESCE(due_at, statement_timestamp() + delay * interval '1 second') AS due
-    FROM json_to_recordset(%s::json) AS given (
-        id uuid, definition text, queue text, priority smallint, deadline timestamptz,
-        claim_rank bigint, due_at timestamptz, delay float8, arguments jsonb, options jsonb,
-        retry_until timestamptz, retry_of_id uuid, schedule_id bigint, slot_at timestamptz,
-        chain uuid, follows_id uuid
-    )
-) AS new
-RETURNING id, enqueued_at
-"""
 
 # A claim does not wait for the disk: if a crash of the server forgets it, the job is ready again.
 # In the statement itself, as that is the whole transaction.
@@ -148,7 +117,7 @@ JOIN jobs_job AS job ON job.id = failed.job_id
 """
 
 
-class PostgresLedger(SqlLedger):
+class PostgresLedger(PostgresArrivals):
     """The ledger on PostgreSQL 13 or later."""
 
     def now(self) -> dt.datetime:
@@ -239,17 +208,6 @@ class PostgresLedger(SqlLedger):
 
     def _uuid(self, value: UUID) -> Any:
         return value
-
-    def _insert_jobs(self, jobs: Sequence[NewJob]) -> dict[UUID, dt.datetime]:
-        return dict(self._fetch(_INSERT, [json.dumps(rows.new_job_rows(jobs, self._moment))]))
-
-    def _insert_tags(self, document: str) -> None:
-        self._run(
-            "INSERT INTO jobs_jobtag (job_id, name) SELECT job_id, name "
-            "FROM json_to_recordset(%s::json) AS tag (job_id uuid, name text) "
-            "ON CONFLICT DO NOTHING",
-            [document],
-        )
 
     def _insert_logs(self, document: str) -> None:
         self._run(

@@ -28,9 +28,18 @@ CLAIMED_COLUMNS = (
 """What the claim returns, in the order of `claimed_job`; the last is for sorting only."""
 
 
+compact_json = json.JSONEncoder(separators=(",", ":")).encode
+"""A value as JSON without spaces, as the ledger stores it."""
+
+
 def storable(text: str) -> str:
     """Text that both databases take: NUL and lone surrogates are written as escapes."""
     return text.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode()
+
+
+def json_columns(*names: str) -> str:
+    """The fields of one element of `json_each`, as the columns of a SQLite query."""
+    return ", ".join(f"json_extract(value, '$.{name}') AS {name}" for name in names)
 
 
 def new_job_rows(jobs: Iterable[NewJob], moment: Any) -> list[dict[str, Any]]:
@@ -58,9 +67,34 @@ def new_job_rows(jobs: Iterable[NewJob], moment: Any) -> list[dict[str, Any]]:
     ]
 
 
-def tag_rows(jobs: Iterable[NewJob]) -> str | None:
+def ready_row(job: NewJob, moment: Any) -> dict[str, Any]:
+    """What jobs like this one have in common where they can run at once: every column that has a
+    value, but the id, the arguments and the time of the insertion."""
+    row = {
+        "definition": job.definition,
+        "queue": job.queue,
+        "state": "ready",
+        "priority": job.priority,
+        "claim_rank": claim_rank(job.priority, job.deadline),
+        "options": compact_json(job.options),
+        "attempts": 0,
+        "exceptions": 0,
+        "crashes": 0,
+        "fence": 0,
+        "cancel_requested": False,
+        "deadline": moment(job.deadline),
+        "retry_until": moment(job.retry_until),
+        "retry_of_id": job.retry_of.hex if job.retry_of else None,
+        "schedule_id": job.schedule_id,
+        "slot_at": moment(job.slot_at),
+        "chain": job.chain.hex if job.chain else None,
+    }
+    return {name: value for name, value in row.items() if value is not None}
+
+
+def tag_rows(tags: Iterable[tuple[UUID, Iterable[str]]]) -> str | None:
     """The JSON document of the tags of new jobs, or None if there are none."""
-    rows = [{"job_id": job.id.hex, "name": tag} for job in jobs for tag in job.tags]
+    rows = [{"job_id": job_id.hex, "name": name} for job_id, names in tags for name in names]
     return json.dumps(rows) if rows else None
 
 

@@ -66,15 +66,6 @@ class SqlLedger(Ledger):
             # The connection is broken: closing it ends the transaction on the server.
             self.connection.close()
 
-    def insert(self, jobs: Sequence[NewJob]) -> dict[UUID, dt.datetime]:
-        tags = rows.tag_rows(jobs)
-        if tags is None:
-            return self._insert_jobs(jobs)
-        with self.transaction():
-            enqueued = self._insert_jobs(jobs)
-            self._insert_tags(tags)
-        return enqueued
-
     def complete(self, outcomes: Sequence[Outcome]) -> Completion:
         if not outcomes:
             return Completion()
@@ -172,12 +163,6 @@ class SqlLedger(Ledger):
     @abstractmethod
     def _uuid(self, value: UUID) -> Any:
         """A UUID as a parameter."""
-
-    @abstractmethod
-    def _insert_jobs(self, jobs: Sequence[NewJob]) -> dict[UUID, dt.datetime]: ...
-
-    @abstractmethod
-    def _insert_tags(self, document: str) -> None: ...
 
     @abstractmethod
     def _insert_logs(self, document: str) -> None: ...

@@ -9,45 +9,16 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 from django.utils import timezone
 
 from jobs.ledger import rows
+from jobs.ledger.arrivals_sqlite import SqliteArrivals
 from jobs.ledger.outcome import ClaimedJob
-from jobs.ledger.sql import ENDED, STATE_NOW, SqlLedger
-
-if TYPE_CHECKING:
-    from jobs.dispatch import NewJob
-
-
-def _columns(*names: str) -> str:
-    return ", ".join(f"json_extract(value, '$.{name}') AS {name}" for name in names)
-
-
-_GIVEN = _columns(
-    "id", "definition", "queue", "priority", "deadline", "claim_rank", "due_at", "arguments",
-    "options", "retry_until", "retry_of_id", "schedule_id", "slot_at", "chain", "follows_id",
-)  # fmt: skip
-
-_INSERT = f"""
-INSERT INTO jobs_job (
-    id, definition, queue, state, priority, deadline, claim_rank, due_at, arguments, options,
-    attempts, exceptions, crashes, fence, enqueued_at, retry_until, retry_of_id, schedule_id,
-    slot_at, chain, follows_id, cancel_requested
-)
-SELECT
-    id, definition, queue,
-    CASE
-        WHEN follows_id IS NOT NULL THEN 'blocked'
-        WHEN due_at > %s THEN 'scheduled'
-        ELSE 'ready'
-    END,
-    priority, deadline, claim_rank, due_at, arguments, options,
-    0, 0, 0, 0, %s, retry_until, retry_of_id, schedule_id, slot_at, chain, follows_id, 0
-FROM (SELECT {_GIVEN} FROM json_each(%s))
-"""
+from jobs.ledger.rows import json_columns as _columns
+from jobs.ledger.sql import ENDED, STATE_NOW
 
 _PICK = """
 SELECT id FROM jobs_job INDEXED BY jobs_job_claim
@@ -123,7 +94,7 @@ FROM (SELECT {_FAILED} FROM json_each(%s)) AS failed JOIN jobs_job AS job ON job
 """
 
 
-class SqliteLedger(SqlLedger):
+class SqliteLedger(SqliteArrivals):
     """The ledger on SQLite 3.38 or later."""
 
     begin = "BEGIN IMMEDIATE"
@@ -238,22 +209,6 @@ class SqliteLedger(SqlLedger):
 
     def _uuid(self, value: UUID) -> Any:
         return value.hex
-
-    def _insert_jobs(self, jobs: Sequence[NewJob]) -> dict[UUID, dt.datetime]:
-        now = timezone.now()
-        given = rows.new_job_rows(jobs, self._moment)
-        for row, job in zip(given, jobs, strict=True):
-            if job.delay and not job.due_at:
-                row["due_at"] = self._moment(now + job.delay)
-        self._run(_INSERT, [self._moment(now), self._moment(now), json.dumps(given)])
-        return {job.id: now for job in jobs}
-
-    def _insert_tags(self, document: str) -> None:
-        self._run(
-            "INSERT OR IGNORE INTO jobs_jobtag (job_id, name) "
-            f"SELECT {_columns('job_id', 'name')} FROM json_each(%s)",
-            [document],
-        )
 
     def _insert_logs(self, document: str) -> None:
         self._run(

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from jobs.dispatch import NewJob
+from collections.abc import Collection, Iterable, Sequence
+from uuid import UUID
 
 
 class Transport(ABC):
     """Told of work after the transaction that made it has committed."""
 
     @abstractmethod
-    def dispatched(self, jobs: Sequence[NewJob]) -> None:
-        """New jobs are in the ledger."""
+    def dispatched(self, job_ids: Sequence[UUID], ready_in: Collection[str]) -> None:
+        """These jobs are in the ledger; those that can run now are in these queues."""
 
     @abstractmethod
     def wake(self, queues: Iterable[str]) -> None:

@@ -12,19 +12,17 @@ import logging
 import os
 import select
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from django.db import Error, connections
-from django.utils import timezone
 
 from jobs.conf import settings
 from jobs.transports.contract import Listener, Transport
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
-
-    from jobs.dispatch import NewJob
 
 CHANNEL = "jobs_ready"
 QUIET = 0.005
@@ -39,11 +37,8 @@ _announced: dict[str, float] = {}
 class DatabaseTransport(Transport):
     """See the module."""
 
-    def dispatched(self, jobs: Sequence[NewJob]) -> None:
-        now = timezone.now()
-        self.wake(
-            {job.queue for job in jobs if not job.delay and (not job.due_at or job.due_at <= now)}
-        )
+    def dispatched(self, job_ids: Sequence[UUID], ready_in: Collection[str]) -> None:
+        self.wake(ready_in)
 
     def wake(self, queues: Iterable[str]) -> None:
         connection = connections[settings.DATABASE]

@@ -6,8 +6,7 @@ as it would with workers: nothing sleeps, and `jobs.transports.sync.run_due` run
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterable, Sequence
 from uuid import UUID
 
 from jobs.conf import Pool, settings
@@ -16,9 +15,6 @@ from jobs.ledger import Ledger, ledger
 from jobs.ledger.outcome import ClaimedJob
 from jobs.transports.contract import Transport
 
-if TYPE_CHECKING:
-    from jobs.dispatch import NewJob
-
 WORKER_ID = 0
 """No process of a cluster: the caller."""
 
@@ -26,9 +22,9 @@ WORKER_ID = 0
 class SyncTransport(Transport):
     """See the module."""
 
-    def dispatched(self, jobs: Sequence[NewJob]) -> None:
-        for job in jobs:
-            run_one(job.id)
+    def dispatched(self, job_ids: Sequence[UUID], ready_in: Collection[str]) -> None:
+        for job_id in job_ids:
+            run_one(job_id)
 
     def wake(self, queues: Iterable[str]) -> None:
         return None

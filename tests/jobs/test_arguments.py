@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
+from django.db import connection
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -122,10 +123,9 @@ def test_an_invalid_call_enqueues_nothing() -> None:
 
 
 @pytest.mark.django_db
-def test_many_calls_are_one_statement_for_each_thousand(
-    django_assert_num_queries: Any,
-) -> None:
-    with django_assert_num_queries(3):
+def test_many_calls_are_few_statements(django_assert_num_queries: Any) -> None:
+    # PostgreSQL takes them all with one, SQLite a thousand with each.
+    with django_assert_num_queries(1 if connection.vendor == "postgresql" else 3):
         job_ids = sample_jobs.add.enqueue_many({"a": n} for n in range(2500))
     assert len(set(job_ids)) == 2500
     assert list(Job.objects.order_by("id").values_list("id", flat=True)) == job_ids

@@ -1,0 +1,100 @@
+"""How jobs arrive in the ledger: one, many that are alike, or many of any kind.
+
+Most are ready at once and, where they come by the thousand, differ in nothing but their ids and
+arguments. Those take a short way, on which the rest is said once; all others are rows of one JSON
+document, and the database decides by its own clock which of them have to wait.
+"""
+
+from __future__ import annotations
+
+import json
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import UUID
+
+from jobs.ledger import rows
+from jobs.ledger.sql import SqlLedger
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from jobs.dispatch import NewJob
+
+PER_STATEMENT = 1000
+"""Jobs in one JSON document."""
+
+Item = TypeVar("Item")
+
+
+class Arrivals(SqlLedger):
+    """What both databases share of an insertion."""
+
+    def insert(self, jobs: Sequence[NewJob]) -> dict[UUID, dt.datetime]:
+        if len(jobs) == 1 and _is_ready(jobs[0]) and not jobs[0].tags:
+            return {jobs[0].id: self._insert_one(jobs[0])}
+        tags = rows.tag_rows((job.id, job.tags) for job in jobs)
+        enqueued: dict[UUID, dt.datetime] = {}
+        with self.transaction() if tags or len(jobs) > PER_STATEMENT else nullcontext():
+            for some in batches(jobs):
+                enqueued |= self._insert_any(some)
+            if tags:
+                self._insert_tags(tags)
+        return enqueued
+
+    def insert_alike(self, job: NewJob, calls: Mapping[UUID, str]) -> None:
+        if not _is_ready(job) or not self._has_short_way():
+            self.insert([_like(job, job_id, text) for job_id, text in calls.items()])
+            return
+        tags = rows.tag_rows((job_id, job.tags) for job_id in calls) if job.tags else None
+        with self.transaction() if tags else nullcontext():
+            self._insert_alike(rows.ready_row(job, self._moment), calls)
+            if tags:
+                self._insert_tags(tags)
+
+    def _row_of(self, job: NewJob) -> dict[str, Any]:
+        shared = rows.ready_row(job, self._moment)
+        return {"id": job.id.hex, "arguments": rows.compact_json(job.arguments), **shared}
+
+    def _has_short_way(self) -> bool:
+        return True
+
+    @abstractmethod
+    def _insert_one(self, job: NewJob) -> dt.datetime:
+        """Insert a job that is ready at once; return when."""
+
+    @abstractmethod
+    def _insert_alike(self, shared: Mapping[str, Any], calls: Mapping[UUID, str]) -> None:
+        """Insert jobs with these columns in common, by id, each with its arguments."""
+
+    @abstractmethod
+    def _insert_any(self, jobs: Sequence[NewJob]) -> dict[UUID, dt.datetime]:
+        """Insert jobs of any kind with one statement."""
+
+    @abstractmethod
+    def _insert_tags(self, document: str) -> None: ...
+
+
+def statement(row: Iterable[str]) -> str:
+    """The statement that inserts one row with these columns."""
+    names = list(row)
+    places = ", ".join(["%s"] * len(names))
+    return f"INSERT INTO jobs_job ({', '.join(names)}) VALUES ({places})"
+
+
+def batches(items: Iterable[Item], size: int = PER_STATEMENT) -> Iterator[list[Item]]:
+    """The items in lists of at most this size."""
+    rest = iter(items)
+    while some := list(islice(rest, size)):
+        yield some
+
+
+def _is_ready(job: NewJob) -> bool:
+    return job.due_at is None and job.delay is None and job.follows_id is None
+
+
+def _like(job: NewJob, job_id: UUID, text: str) -> NewJob:
+    return replace(job, id=job_id, arguments=json.loads(text))
