@@ -56,7 +56,9 @@ e2e: setup ## run the tests that drive a browser
 
 bench: $(BENCH)/installed.stamp ## measure beside peers (SYSTEMS=celery,jobsite MEASURES=drain ROUNDS=3 QUICK=1)
 	@$(BENCH)/bin/python -m tests.bench $(if $(SYSTEMS),--systems=$(SYSTEMS)) \
-		$(if $(MEASURES),--measures=$(MEASURES)) $(if $(ROUNDS),--rounds=$(ROUNDS)) $(if $(QUICK),--quick)
+		$(if $(MEASURES),--measures=$(MEASURES)) $(if $(ROUNDS),--rounds=$(ROUNDS)) \
+		$(if $(QUICK),--quick) $(if $(OUTPUT),--output=$(OUTPUT)) \
+		$(if $(SOAK_MINUTES),--soak-minutes=$(SOAK_MINUTES)) $(if $(SOAK_RATE),--soak-rate=$(SOAK_RATE))
 
 $(BENCH)/installed.stamp: pyproject.toml .ci/venv
 	@GROUP=bench .ci/venv $(BENCH) $(BENCH_PYTHONS)

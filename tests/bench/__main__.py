@@ -2,134 +2,125 @@
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import platform
-import subprocess
+import signal
 import sys
 import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
 from typing import Any
 
-from tests.bench import plot, results, systems, table
+from tests.bench import child, output, results, systems
 from tests.bench.contract import MEASURES, OWN_MEASURES, System
 from tests.bench.measures import WORKERS
-from tests.bench.plan import FULL, QUICK, Plan, turns
+from tests.bench.options import parser, plan_of
+from tests.bench.plan import WITHIN, Plan, turns
 from tests.bench.processor import processor
 from tests.bench.servers import Servers
-from tests.bench.targets import standings
-from tests.bench.workers import ROOT
 
-FOLDER = ROOT / "build" / "bench"
-SPARE = 3600.0
-"""Seconds beyond its deadline for what a run does before it measures: filling a ledger."""
+INTERRUPTED = 130
 
 
 def main(arguments: list[str]) -> int:
-    """Run the benchmark; 0 if every run of Jobsite counted."""
-    given = _parser().parse_args(arguments)
-    plan = QUICK if given.quick else FULL
-    rounds = given.rounds or plan.rounds
-    servers = Servers()
+    """Run the benchmark; 0 if every run of Jobsite counted, 130 if it was interrupted."""
+    given = parser(main.__doc__).parse_args(arguments)
+    # A run under a time limit is to leave as much as one that is stopped by hand.
+    signal.signal(signal.SIGTERM, _interrupt)
+    folder = given.output.resolve()
+    output.clear(folder)
+    benchmark = Benchmark(plan_of(given), folder, given.quick)
+    interrupted = False
     try:
-        servers.start()
-        machine = {**_machine(), **servers.versions(), "quick": given.quick}
-        collected = results.Results(machine)
-        classes = _classes(given.systems, given.measures, collected)
-        for number, measure, name in turns(rounds, list(classes), given.measures):
-            system = classes[name]
-            if measure in system.measures and (measure != "enqueue_many" or system.takes_many):
-                answer = _run(servers, system, measure, plan)
-                collected.add(name, measure, answer)
-                print(f"{number}/{rounds} {measure:13} {name:20} {_told(answer)}", flush=True)
-                # After each run, so that a benchmark that is stopped leaves what it has found.
-                results.write(collected.rows(), FOLDER / "results.json")
-    finally:
-        servers.remove()
-    rows = collected.rows()
-    print("", *table.lines(rows), sep="\n")
-    print("", *table.extra(rows), sep="\n")
-    print("", *standings(rows), sep="\n")
-    plot.draw(rows, FOLDER / "results.svg")
-    print(f"\nwritten: {FOLDER / 'results.json'}, {FOLDER / 'results.svg'}")
+        benchmark.run(given.systems, given.measures)
+    except KeyboardInterrupt:
+        interrupted = True
+        print("\nInterrupted: what follows is what was found until then.", flush=True)
+    rows = benchmark.results.rows()
+    whole = not (given.quick or given.systems or given.measures or interrupted)
+    output.finish(rows, folder, quick=given.quick, whole=whole)
+    if interrupted:
+        return INTERRUPTED
     return int(any(row.reason for row in rows if row.system.startswith("jobsite")))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=main.__doc__)
-    parser.add_argument("--systems", type=_names(tuple(systems.MODULES)), default="")
-    parser.add_argument("--measures", type=_names(MEASURES, OWN_MEASURES), default="")
-    parser.add_argument("--rounds", type=int, help="how often each measure is taken")
-    parser.add_argument("--quick", action="store_true", help="one small round, to try it out")
-    return parser
+class Benchmark:
+    """Takes measures of systems, one run after the other."""
 
+    def __init__(self, plan: Plan, folder: Path, quick: bool) -> None:
+        self._plan = plan
+        self._folder = folder
+        self._quick = quick
+        self._began = time.monotonic()
+        self.results = results.Results({"quick": quick})
 
-def _names(known: tuple[str, ...], more: tuple[str, ...] = ()) -> Any:
-    """Reads names with commas between them; none are all that are known, without the `more`."""
-
-    def names(text: str) -> list[str]:
-        chosen = [name for name in text.split(",") if name] or list(known)
-        for name in chosen:
-            if name not in (*known, *more):
-                raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(known + more)}")
-        return chosen
-
-    return names
-
-
-def _classes(
-    names: list[str], measures: list[str], collected: results.Results
-) -> dict[str, type[System]]:
-    """The systems that can run here; the others leave their reason in the results."""
-    found = {}
-    for name in names:
+    def run(self, names: Sequence[str], measures: Sequence[str]) -> None:
+        """Without names all systems, without measures all but those that only a name asks for."""
+        servers = Servers()
         try:
-            found[name] = system = systems.find(name)
-        except ImportError as missing:
-            collected.describe(name, {"title": name})
-            for measure in measures:
-                collected.add(name, measure, {"reason": f"not installed here: {missing}"})
-            print(f"{name}: not installed here: {missing}", flush=True)
-            continue
-        facts = {
-            "title": system.title,
-            "records": system.records,
-            "guarantees": system.guarantees,
-            "settings": {"workers": WORKERS, **system.settings},
-        }
-        collected.describe(name, facts)
-    return found
+            servers.start()
+            self.results.machine = {**_machine(), **servers.versions(), "quick": self._quick}
+            wanted = measures or [*MEASURES, *OWN_MEASURES]
+            classes = self._classes(names or list(systems.MODULES), wanted)
+            for number, measure, name in turns(self._plan.rounds, list(classes), wanted):
+                if _takes(classes[name], measure, asked=bool(measures)):
+                    self._take(servers, classes[name], measure, number)
+        finally:
+            servers.remove()
+
+    def _take(self, servers: Servers, system: type[System], measure: str, number: int) -> None:
+        size = self._plan.size(measure, pace=system.pace, whole=system.whole)
+        log = self._folder / "logs" / f"{system.name}-{measure}.log"
+        try:
+            with servers.place() as place:
+                answer = child.run(place, system.name, measure, size, log)
+        except Exception as error:
+            # What one system leaves behind must not keep the others from their turn.
+            answer = {"reason": f"{type(error).__name__}: {error}", "jobs": size.jobs}
+        self.results.add(system.name, measure, answer)
+        # After each run, so that a benchmark that is stopped leaves what it has found.
+        results.write(self.results.rows(), self._folder / "results.json")
+        self._tell(f"{number}/{self._plan.rounds} {measure:13} {system.name:20} {_told(answer)}")
+
+    def _tell(self, line: str) -> None:
+        minutes, seconds = divmod(int(time.monotonic() - self._began), 60)
+        print(f"{minutes:3}:{seconds:02}  {line}", flush=True)
+
+    def _classes(self, names: Sequence[str], measures: Sequence[str]) -> dict[str, type[System]]:
+        """The systems that can run here; the others leave their reason in the results."""
+        found = {}
+        for name in names:
+            try:
+                found[name] = system = systems.find(name)
+            except ImportError as missing:
+                self._leave_out(name, measures, f"not installed here: {missing}")
+                continue
+            except Exception as error:
+                reason = f"cannot be loaded here: {type(error).__name__}: {error}"
+                self._leave_out(name, measures, reason)
+                continue
+            facts = {
+                "title": system.title,
+                "records": system.records,
+                "guarantees": system.guarantees,
+                "settings": {"workers": WORKERS, **system.settings},
+            }
+            self.results.describe(name, facts)
+        return found
+
+    def _leave_out(self, name: str, measures: Sequence[str], reason: str) -> None:
+        self.results.describe(name, {"title": name})
+        for measure in measures:
+            if measure in MEASURES and WITHIN.get(measure) not in measures:
+                self.results.add(name, measure, {"reason": reason})
+        self._tell(f"{name}: {reason}")
 
 
-def _run(servers: Servers, system: type[System], measure: str, plan: Plan) -> dict[str, Any]:
-    jobs = plan.jobs(measure, system.pace)
-    with servers.place() as place:
-        answer = place.folder / "answer.json"
-        command = [
-            *(sys.executable, "-m", "tests.bench.run_one", system.name, measure),
-            *(f"--jobs={jobs}", f"--deadline={plan.deadline}", f"--answer={answer}"),
-        ]
-        log = FOLDER / "logs" / f"{system.name}-{measure}.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
-        started = time.monotonic()
-        with log.open("wb") as output:
-            done = subprocess.run(
-                command,
-                env={**os.environ, **place.environment()},
-                cwd=ROOT,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                check=False,
-                timeout=plan.deadline + SPARE,
-            )
-        workers_log = place.folder / "workers.log"
-        if workers_log.exists():
-            with log.open("ab") as output:
-                output.write(workers_log.read_bytes())
-        if not answer.exists():
-            return {"reason": f"the run ended with exit code {done.returncode}: {log}"}
-        found: dict[str, Any] = json.loads(answer.read_text())
-        return {"jobs": jobs, **found, "seconds": round(time.monotonic() - started, 1)}
+def _takes(system: type[System], measure: str, *, asked: bool) -> bool:
+    if measure == "enqueue_many" and not system.takes_many:
+        return False
+    return measure in system.measures or (asked and measure in system.on_request)
 
 
 def _told(answer: dict[str, Any]) -> str:
@@ -138,7 +129,7 @@ def _told(answer: dict[str, Any]) -> str:
     figures = ", ".join(
         f"{name} {value:,.1f} {unit}" for name, (value, unit) in answer["figures"].items()
     )
-    return f"{figures} ({answer['jobs']} jobs, {answer['seconds']} s in all)"
+    return f"{figures} ({answer['jobs']:,} jobs, {answer['seconds']} s in all)"
 
 
 def _machine() -> dict[str, Any]:
@@ -148,6 +139,10 @@ def _machine() -> dict[str, Any]:
         "system": platform.system(),
         "python": platform.python_version(),
     }
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -18,7 +18,10 @@ Job = Literal["noop", "write"]
 MEASURES = ("drain", "drain_db", "pickup", "enqueue", "enqueue_many", "pss")
 """What is measured; `pickup` gives two figures, p50 and p99."""
 OWN_MEASURES = ("drain_aged", "pss_after", "idle", "short_beside_long")
-"""What is measured of Jobsite alone, and only when asked for: it takes long, or is no contest."""
+"""What is measured of Jobsite alone, as its targets name it and a peer has nothing to set against
+it."""
+LONG_MEASURES = ("soak",)
+"""What is measured of Jobsite alone, and only when it is asked for by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,11 @@ class System(ABC):
     """What is set otherwise than a new user finds it, and why it had to be."""
     pace: ClassVar[int] = 40_000
     """Jobs per second that it drains on a small machine, roughly; a slow one is given fewer."""
+    whole: ClassVar[bool] = False
+    """Whether it drains all jobs whatever its pace, because a target is held against it."""
     measures: ClassVar[tuple[str, ...]] = MEASURES
+    on_request: ClassVar[tuple[str, ...]] = ()
+    """What else can be measured of it, when it is asked for by name."""
     takes_many: ClassVar[bool] = True
     """Whether it has a call that enqueues many jobs at once."""
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.bench.contract import Job, System
+from tests.bench.plan import Size
 from tests.bench.summary import percentile
 from tests.bench.tally import Tally
 
@@ -33,23 +34,24 @@ class Taken:
     notes: dict[str, Any] = field(default_factory=dict)
 
 
-def take(system: System, measure: str, jobs: int, deadline: float) -> Taken:
+def take(system: System, measure: str, size: Size) -> Taken:
     """Take a measure. Raises RunFailed if a job was lost, doubled, or not done in time."""
-    ends_at = time.monotonic() + deadline
     from tests.bench.own import OWN
+    from tests.bench.soak.course import soak
 
+    ends_at = time.monotonic() + size.deadline
     try:
-        return {**_MEASURES, **OWN}[measure](system, jobs, ends_at)
+        return {**_MEASURES, **OWN, "soak": soak}[measure](system, size, ends_at)
     finally:
         system.stop()
 
 
-def _drain(system: System, jobs: int, ends_at: float) -> Taken:
-    return _drain_of(system, "noop", "drain", jobs, ends_at)
+def _drain(system: System, size: Size, ends_at: float) -> Taken:
+    return _drain_of(system, "noop", "drain", size.jobs, ends_at)
 
 
-def _drain_db(system: System, jobs: int, ends_at: float) -> Taken:
-    return _drain_of(system, "write", "drain_db", jobs, ends_at)
+def _drain_db(system: System, size: Size, ends_at: float) -> Taken:
+    return _drain_of(system, "write", "drain_db", size.jobs, ends_at)
 
 
 def _drain_of(system: System, job: Job, measure: str, jobs: int, ends_at: float) -> Taken:
@@ -93,11 +95,14 @@ def _check(system: System, job: Job, tally: Tally, recorded: int) -> None:
             raise RunFailed(f"{verdict.jobs} jobs wrote {rows} rows with {numbers} numbers")
 
 
-def _pickup(system: System, jobs: int, ends_at: float) -> Taken:
+def _pickup(system: System, size: Size, ends_at: float) -> Taken:
     """From the call that enqueues a job to its first statement, while every worker is idle."""
+    jobs = size.jobs
     tally = Tally.create(system.place.tally, WARM_UP + jobs)
     system.prepare()
     start_warm(system, tally, ends_at)
+    # Before the jobs that are waited for, so that this is the figure of `pss`.
+    memory, processes = _memory(system)
     waits = []
     for number in range(WARM_UP, WARM_UP + jobs):
         # At no fixed beat, or a poller would meet it at the same phase each time.
@@ -111,8 +116,9 @@ def _pickup(system: System, jobs: int, ends_at: float) -> Taken:
     figures = {
         "pickup_p50_ms": (percentile(waits, 0.5), "ms"),
         "pickup_p99_ms": (percentile(waits, 0.99), "ms"),
+        "pss_mb": (memory, "MB"),
     }
-    return Taken(figures, jobs, {"samples": jobs})
+    return Taken(figures, jobs, {"samples": jobs, "processes": processes})
 
 
 def _start_of(number: int, system: System, tally: Tally, ends_at: float) -> int:
@@ -125,13 +131,13 @@ def _start_of(number: int, system: System, tally: Tally, ends_at: float) -> int:
     return started
 
 
-def _enqueue(system: System, jobs: int, ends_at: float) -> Taken:
+def _enqueue(system: System, size: Size, ends_at: float) -> Taken:
     """One call after the other, each committed; nobody works meanwhile."""
-    return _time_enqueueing(system, "enqueue", system.enqueue_each, jobs)
+    return _time_enqueueing(system, "enqueue", system.enqueue_each, size.jobs)
 
 
-def _enqueue_many(system: System, jobs: int, ends_at: float) -> Taken:
-    return _time_enqueueing(system, "enqueue_many", system.enqueue_many, jobs)
+def _enqueue_many(system: System, size: Size, ends_at: float) -> Taken:
+    return _time_enqueueing(system, "enqueue_many", system.enqueue_many, size.jobs)
 
 
 def _time_enqueueing(
@@ -147,14 +153,18 @@ def _time_enqueueing(
     return Taken({measure: (jobs / seconds, "jobs/s")}, jobs)
 
 
-def _pss(system: System, jobs: int, ends_at: float) -> Taken:
+def _pss(system: System, size: Size, ends_at: float) -> Taken:
     """Memory of the whole tree once everything is loaded and nothing is left to do."""
     tally = Tally.create(system.place.tally, WARM_UP)
     system.prepare()
     start_warm(system, tally, ends_at)
-    size = system.workers.pss() / 1024**2
-    processes = len(system.workers.tree())
-    return Taken({"pss_mb": (size, "MB")}, WARM_UP, {"processes": processes})
+    memory, processes = _memory(system)
+    return Taken({"pss_mb": (memory, "MB")}, WARM_UP, {"processes": processes})
+
+
+def _memory(system: System) -> tuple[float, int]:
+    """Megabytes of the whole tree, and how many processes it has."""
+    return system.workers.pss() / 1024**2, len(system.workers.tree())
 
 
 def start_warm(system: System, tally: Tally, ends_at: float) -> None:
@@ -184,7 +194,7 @@ def wait(
         time.sleep(interval)
 
 
-_MEASURES: dict[str, Callable[[System, int, float], Taken]] = {
+_MEASURES: dict[str, Callable[[System, Size, float], Taken]] = {
     "drain": _drain,
     "drain_db": _drain_db,
     "pickup": _pickup,

@@ -1,4 +1,4 @@
-"""What is measured of Jobsite alone: how it ages, what it costs at rest, who waits for whom."""
+"""What only Jobsite is asked: how it ages, what it costs at rest, who waits for whom."""
 
 from __future__ import annotations
 
@@ -17,30 +17,32 @@ from tests.bench.measures import (
     start_warm,
     wait,
 )
+from tests.bench.plan import Size
 from tests.bench.summary import percentile
-from tests.bench.systems.jobsite import Jobsite
+from tests.bench.systems.jobsite import AGE, Jobsite
 from tests.bench.tally import Tally
 
-DRAINED = 25
-"""Of an aged ledger's ready jobs one in so many is drained: 40,000 of a million."""
-AT_REST = 30.0
-"""Seconds over which the cost of idling is taken."""
 LONG = 1.0
 """Seconds that the long job takes."""
 SHORT = 40
 """Short jobs that come with each long one."""
 
 
-def _drain_aged(system: System, jobs: int, ends_at: float) -> Taken:
+def _drain_aged(system: System, size: Size, ends_at: float) -> Taken:
     """The rate at which the first jobs of a deep queue are done, in a ledger full of others."""
-    deadline = ends_at - time.monotonic()
+    jobs, wanted = size.jobs, size.drained
     tally = Tally.create(system.place.tally, jobs)
     system.prepare()
+    began_to_fill = time.monotonic()
     _ours(system).age(jobs)
-    before, wanted = system.recorded(), jobs // DRAINED
-    ends_at = time.monotonic() + deadline
+    filled = time.monotonic() - began_to_fill
+    before = system.recorded()
+    # Filling takes as long as it takes.
+    ends_at = time.monotonic() + size.deadline
     system.start_workers(WORKERS)
-    wait(system, lambda: tally.executed() >= wanted, ends_at, lambda: str(tally.verdict()))
+    # Counting a million takes its time too.
+    ran = tally.executed
+    wait(system, lambda: ran() >= wanted, ends_at, lambda: str(tally.verdict()), interval=0.02)
     done = time.monotonic_ns()
     began = tally.first_start()
     assert began is not None
@@ -51,11 +53,18 @@ def _drain_aged(system: System, jobs: int, ends_at: float) -> Taken:
     executed, recorded = tally.executed(), system.recorded() - before
     if recorded != executed:
         raise RunFailed(f"{executed} jobs ran and {recorded} were recorded as done")
-    return Taken({"drain_aged": (rate, "jobs/s")}, wanted, {"ready": jobs, "finished": 5 * jobs})
+    notes = {
+        "ready": jobs,
+        "scheduled": jobs,
+        "finished": AGE * jobs,
+        "filling_s": round(filled, 1),
+    }
+    return Taken({"drain_aged": (rate, "jobs/s")}, wanted, notes)
 
 
-def _pss_after(system: System, jobs: int, ends_at: float) -> Taken:
+def _pss_after(system: System, size: Size, ends_at: float) -> Taken:
     """Memory once many jobs have run, beside what it was before."""
+    jobs = size.jobs
     tally = Tally.create(system.place.tally, WARM_UP + jobs)
     system.prepare()
     start_warm(system, tally, ends_at)
@@ -67,16 +76,17 @@ def _pss_after(system: System, jobs: int, ends_at: float) -> Taken:
     return Taken({"pss_after_mb": (after, "MB")}, jobs, {"before_mb": round(before, 1)})
 
 
-def _idle(system: System, jobs: int, ends_at: float) -> Taken:
+def _idle(system: System, size: Size, ends_at: float) -> Taken:
     """Processor time of a cluster at rest and of its database, as a share of one core."""
     tally = Tally.create(system.place.tally, WARM_UP)
     system.prepare()
     start_warm(system, tally, ends_at)
     database = psutil.Process(system.place.postgres_pid)
     spent = system.workers.cpu_seconds() + _cpu_seconds(database)
-    time.sleep(AT_REST)
+    time.sleep(size.seconds)
     spent = system.workers.cpu_seconds() + _cpu_seconds(database) - spent
-    return Taken({"idle_percent": (100 * spent / AT_REST, "% of one core")}, WARM_UP)
+    notes = {"seconds": size.seconds}
+    return Taken({"idle_percent": (100 * spent / size.seconds, "% of one core")}, WARM_UP, notes)
 
 
 def _cpu_seconds(process: psutil.Process) -> float:
@@ -87,9 +97,9 @@ def _cpu_seconds(process: psutil.Process) -> float:
     return sum(one.user + one.system for one in [own, *children]) + ended
 
 
-def _short_beside_long(system: System, jobs: int, ends_at: float) -> Taken:
+def _short_beside_long(system: System, size: Size, ends_at: float) -> Taken:
     """How long short jobs wait that come with a long one, while a second worker is free."""
-    bursts = -(-jobs // SHORT)
+    bursts = -(-size.jobs // SHORT)
     tally = Tally.create(system.place.tally, WARM_UP + bursts * SHORT)
     system.prepare()
     start_warm(system, tally, ends_at)
@@ -121,7 +131,7 @@ def _ours(system: System) -> Jobsite:
     return system
 
 
-OWN: dict[str, Callable[[System, int, float], Taken]] = {
+OWN: dict[str, Callable[[System, Size, float], Taken]] = {
     "drain_aged": _drain_aged,
     "pss_after": _pss_after,
     "idle": _idle,

@@ -21,11 +21,12 @@ FIGURES = (
     "pss_mb",
 )
 OF_MEASURE = {
-    "pickup": ("pickup_p50_ms", "pickup_p99_ms"),
+    "pickup": ("pickup_p50_ms", "pickup_p99_ms", "pss_mb"),
     "pss": ("pss_mb",),
     "pss_after": ("pss_after_mb",),
     "idle": ("idle_percent",),
     "short_beside_long": ("short_p50_ms", "short_p99_ms"),
+    "soak": ("soak_first", "soak_last", "soak_ratio"),
 }
 """The figures that a measure gives, where they are not named like it."""
 
@@ -61,7 +62,7 @@ class Results:
     """Collects the answers of runs."""
 
     def __init__(self, machine: dict[str, Any]) -> None:
-        self._machine = machine
+        self.machine = machine
         self._answers: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
         self._facts: dict[str, dict[str, Any]] = {}
 
@@ -78,8 +79,7 @@ class Results:
         for (system, measure), answers in self._answers.items():
             facts = self._facts.get(system, {})
             found += [
-                _row(system, figure, answers, facts, self._machine)
-                for figure in figures_of(measure)
+                _row(system, figure, answers, facts, self.machine) for figure in figures_of(measure)
             ]
         return found
 

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import psycopg
 
 from tests.bench.contract import Place
+from tests.bench.tally import SUFFIX
 from tests.support.servers import PostgresServer, RedisServer
 
 
@@ -48,7 +49,7 @@ class Servers:
         self._ask_redis("FLUSHALL")
         folder = Path(tempfile.mkdtemp(prefix="jobsite-bench-"))
         # In memory where that is possible: the disk must not hold up a job that notes its start.
-        tally = Path("/dev/shm" if Path("/dev/shm").is_dir() else folder, f"{folder.name}.tally")
+        tally = Path("/dev/shm" if Path("/dev/shm").is_dir() else folder, folder.name + SUFFIX)
         address = self.postgres.create("bench")
         try:
             redis = self.redis.url.removesuffix("/0")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tests.bench.results import FIGURES, Row
+from tests.bench.soak.points import cells, points_of
 
 NONE = "\N{EN DASH}"
 HEADINGS = {
@@ -33,25 +34,42 @@ def lines(rows: Sequence[Row]) -> list[str]:
     """The table for the terminal, and below it what did not count and why."""
     grid = [["system", *(HEADINGS[name] for name in FIGURES)]]
     for system, of_system in _by_system(rows).items():
+        if not of_system.keys() & set(FIGURES):
+            continue
         grid.append([system, *(figure(of_system.get(name)) for name in FIGURES)])
+    told = _aligned(grid) if len(grid) > 1 else []
+    return [*told, *reasons(rows)]
+
+
+def _aligned(grid: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(len(line[column]) for line in grid) for column in range(len(grid[0]))]
-    told = [
+    return [
         "  ".join(
             cell.ljust(width) if column == 0 else cell.rjust(width)
             for column, (cell, width) in enumerate(zip(line, widths, strict=True))
         )
         for line in grid
     ]
-    return [*told, *reasons(rows)]
 
 
 def extra(rows: Sequence[Row]) -> list[str]:
-    """One line for each figure that has no column."""
-    return [
-        f"{row.system}, {row.measure}: {figure(row)} {row.unit} {row.notes or ''}".rstrip()
+    """One line for each figure that has no column, and a table of the soak."""
+    told = [
+        f"{row.system}, {row.measure}: {figure(row)} {row.unit}{_noted(row)}"
         for row in rows
-        if row.measure not in FIGURES
+        if row.measure not in FIGURES and row.median is not None
     ]
+    if points := points_of(rows):
+        told += ["", *_aligned(cells(points))]
+    return told
+
+
+def _noted(row: Row) -> str:
+    """What is worth knowing of a figure, without whole series."""
+    notes = [
+        f"{name} {value:,}" for name, value in row.notes.items() if isinstance(value, int | float)
+    ]
+    return f" ({', '.join(notes)})" if notes else ""
 
 
 def reasons(rows: Sequence[Row]) -> list[str]:

@@ -16,6 +16,8 @@ from pathlib import Path
 
 VARIABLE = "BENCH_TALLY"
 """The environment variable by which a worker finds the file."""
+SUFFIX = ".tally"
+"""How the name of the file ends."""
 
 _MOMENT = struct.Struct("=Q")
 
@@ -71,14 +73,16 @@ class Tally:
         (moment,) = _MOMENT.unpack_from(self._memory, self._place(number))
         return moment or None
 
-    def first_start(self) -> int | None:
-        """When the first of all jobs began."""
-        moments = memoryview(self._memory)[self.jobs :].tobytes()
+    def first_start(self, numbers: range | None = None) -> int | None:
+        """When the first of all jobs began, or of those with the numbers from one to another."""
+        chosen = range(self.jobs) if numbers is None else numbers
+        moments = self._memory[self._place(chosen.start) : self._place(chosen.stop)]
         return min((one for (one,) in _MOMENT.iter_unpack(moments) if one), default=None)
 
-    def executed(self) -> int:
-        """How many jobs have begun at least once."""
-        return self.jobs - self._counts().count(0)
+    def executed(self, numbers: range | None = None) -> int:
+        """How many jobs have begun at least once, of all or of those from one number to another."""
+        chosen = range(self.jobs) if numbers is None else numbers
+        return len(chosen) - self._memory[chosen.start : chosen.stop].count(0)
 
     def verdict(self) -> Verdict:
         counts = self._counts()

@@ -65,6 +65,9 @@ TARGETS = (
     Target("jobsite", "short_p99_ms", 50, lower_is_better=True),
 )
 
+SOAK_TARGETS = (Target("jobsite", "soak_ratio", 0.9),)
+"""What is told of a soak alone."""
+
 
 def standings(rows: Iterable[Row], targets: Iterable[Target] = TARGETS) -> list[Standing]:
     """How each target stands; the best of several named peers is the one to beat."""

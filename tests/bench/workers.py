@@ -11,7 +11,11 @@ from pathlib import Path
 
 import psutil
 
+from tests.bench import tally
+from tests.bench.leash import leashed
+
 ROOT = Path(__file__).resolve().parents[2]
+_MAPPING = re.compile(r"[0-9a-f]+-[0-9a-f]+ ")
 GRACE = 10.0
 """Seconds for which a system may shut down in good order; that is not what is measured."""
 
@@ -29,7 +33,7 @@ class Workers:
         with self._log.open("ab") as log:
             self._programs.append(
                 subprocess.Popen(
-                    [sys.executable, *command],
+                    leashed([sys.executable, *command]),
                     env={**os.environ, **self._environment, **environment},
                     cwd=ROOT,
                     stdin=subprocess.DEVNULL,
@@ -86,10 +90,16 @@ class Workers:
 
 
 def pss_of(pid: int) -> int:
-    """The proportional set size of a process in bytes; 0 if it has ended meanwhile."""
+    """The proportional set size of a process in bytes, without the tally, which is not its own; 0
+    if it has ended meanwhile."""
     try:
-        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+        text = Path(f"/proc/{pid}/smaps").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return 0
-    found = re.search(r"^Pss:\s+(\d+) kB", text, re.MULTILINE)
-    return int(found[1]) * 1024 if found else 0
+    total, counts = 0, True
+    for line in text.splitlines():
+        if _MAPPING.match(line):
+            counts = not line.endswith(tally.SUFFIX)
+        elif counts and line.startswith("Pss:"):
+            total += int(line.split()[1])
+    return total * 1024

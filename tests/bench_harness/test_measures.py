@@ -9,6 +9,7 @@ import pytest
 
 from tests.bench.contract import Job, Place, System
 from tests.bench.measures import RunFailed, take
+from tests.bench.plan import Size
 from tests.bench.tally import Tally
 
 
@@ -80,7 +81,7 @@ def place(tmp_path: Path) -> Place:
 
 @pytest.mark.parametrize("measure", ["drain", "drain_db"])
 def test_jobs_that_ran_once_and_are_recorded_give_a_rate(place: Place, measure: str) -> None:
-    taken = take(InProcess(place), measure, 50, deadline=10)
+    taken = take(InProcess(place), measure, Size(jobs=50, deadline=10))
 
     rate, unit = taken.figures[measure]
     assert rate > 0
@@ -90,28 +91,28 @@ def test_jobs_that_ran_once_and_are_recorded_give_a_rate(place: Place, measure: 
 
 def test_a_lost_job_fails_the_run_when_the_time_is_over(place: Place) -> None:
     with pytest.raises(RunFailed, match="not done in time: of 50 jobs 1 were lost and 0 ran more"):
-        take(Losing(place), "drain", 50, deadline=0.1)
+        take(Losing(place), "drain", Size(jobs=50, deadline=0.1))
 
 
 def test_a_doubled_job_fails_the_run_however_quick_it_was(place: Place) -> None:
     with pytest.raises(RunFailed, match="0 were lost and 1 ran more than once"):
-        take(Doubling(place), "drain", 50, deadline=10)
+        take(Doubling(place), "drain", Size(jobs=50, deadline=10))
 
 
 def test_a_job_that_ran_without_a_record_fails_the_run(place: Place) -> None:
     with pytest.raises(RunFailed, match="49 of 50 jobs were recorded as done"):
-        take(Forgetting(place), "drain", 50, deadline=0.1)
+        take(Forgetting(place), "drain", Size(jobs=50, deadline=0.1))
 
 
 def test_a_row_too_many_fails_the_run(place: Place) -> None:
     with pytest.raises(RunFailed, match="50 jobs wrote 51 rows with 50 numbers"):
-        take(WritingTwice(place), "drain_db", 50, deadline=10)
+        take(WritingTwice(place), "drain_db", Size(jobs=50, deadline=10))
 
 
 def test_the_system_is_stopped_also_when_the_run_fails(place: Place) -> None:
     system = Doubling(place)
 
     with pytest.raises(RunFailed):
-        take(system, "drain", 5, deadline=10)
+        take(system, "drain", Size(jobs=5, deadline=10))
 
     assert system.stopped

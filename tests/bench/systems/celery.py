@@ -28,6 +28,7 @@ class CeleryLate(System):
     guarantees = "at least once; a dead worker's task comes back after an hour (visibility_timeout)"
     settings = {"task_acks_late": True, "result_backend": "Redis"}
     pace = 1_400
+    whole = True
     takes_many = False
     late = True
 
@@ -58,4 +59,5 @@ class CeleryEarly(CeleryLate):
     guarantees = "at most once; a dead worker's tasks are lost"
     settings = {"result_backend": "Redis"}
     measures = ("drain", "drain_db")
+    whole = False
     late = False

@@ -23,6 +23,7 @@ class Dramatiq(System):
     records = "nothing"
     guarantees = "at least once; a dead worker's messages come back after a minute"
     pace = 3_000
+    whole = True
     takes_many = False
     threads = 8
 
@@ -58,4 +59,5 @@ class DramatiqSingle(Dramatiq):
     settings = {"threads": 1}
     measures = ("drain", "drain_db")
     pace = 500
+    whole = False
     threads = 1

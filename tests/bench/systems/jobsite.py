@@ -5,10 +5,16 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Sequence
+from typing import ClassVar
 
-from tests.bench.contract import MEASURES, OWN_MEASURES, Job, Place, System
+from tests.bench.contract import LONG_MEASURES, MEASURES, OWN_MEASURES, Job, Place, System
 
 SETTINGS = "tests.bench.systems.jobsite_settings"
+QUEUE = "default"
+OURS = "tests.bench."
+"""How the paths of the benchmark's definitions begin."""
+AGE = 5
+"""An aged ledger has so many finished jobs for each that is ready."""
 
 
 class Jobsite(System):
@@ -17,7 +23,9 @@ class Jobsite(System):
     packages = ("Django", "django-q2", "psycopg")
     records = "job row and attempt row: times, worker, outcome, result"
     guarantees = "at least once; a dead worker's job is rescued at once, a dead host's in 6 s"
-    measures = (*MEASURES, *OWN_MEASURES)
+    whole = True
+    measures: ClassVar[tuple[str, ...]] = (*MEASURES, *OWN_MEASURES)
+    on_request: ClassVar[tuple[str, ...]] = LONG_MEASURES
 
     def __init__(self, place: Place) -> None:
         super().__init__(place)
@@ -53,10 +61,41 @@ class Jobsite(System):
         jobsite_jobs.sleep.enqueue(seconds)
 
     def age(self, jobs: int) -> None:
-        """Fill the ledger: so many noops ready, so many jobs scheduled, five times as many done."""
+        """Fill the ledger: so many noops ready, so many jobs scheduled, AGE times as many done."""
         from tests.bench.fill import fill
 
-        fill({"succeeded": 5 * jobs, "scheduled": jobs}, noops=jobs)
+        fill({"succeeded": AGE * jobs, "scheduled": jobs}, noops=jobs)
+
+    def keep_succeeded(self, seconds: float) -> None:
+        """Let the cluster that is started next remove succeeded jobs after so long."""
+        self.environment["BENCH_RETENTION"] = str(seconds)
+
+    def pause(self) -> None:
+        """Let no more jobs start."""
+        from jobs.audit import Actor
+        from jobs.pausing import pause
+
+        pause(QUEUE, Actor.of_code("benchmark"))
+
+    def resume(self) -> None:
+        from jobs.audit import Actor
+        from jobs.pausing import resume
+
+        resume(QUEUE, Actor.of_code("benchmark"))
+
+    def unfinished(self) -> int:
+        """Jobs of the benchmark that are not recorded as done."""
+        from jobs.models import Job
+
+        return Job.objects.unfinished().filter(definition__startswith=OURS).count()
+
+    def failed(self) -> int:
+        """Jobs of the benchmark that did not succeed."""
+        from jobs.models import Job
+
+        return (
+            Job.objects.in_state("failed", "cancelled").filter(definition__startswith=OURS).count()
+        )
 
     def start_workers(self, processes: int) -> None:
         self.workers.start("manage.py", "qcluster", **self.environment, JOBS_WORKERS=str(processes))
@@ -65,10 +104,8 @@ class Jobsite(System):
         """Finished jobs whose attempts are all there: one each, and it is the first."""
         from jobs.models import Attempt, Job
 
-        ours = Job.objects.filter(definition__startswith="tests.bench.", state="succeeded")
-        attempts = Attempt.objects.filter(
-            job__definition__startswith="tests.bench.", outcome="succeeded"
-        )
+        ours = Job.objects.filter(definition__startswith=OURS, state="succeeded")
+        attempts = Attempt.objects.filter(job__definition__startswith=OURS, outcome="succeeded")
         return min(ours.count(), attempts.count())
 
 
@@ -76,6 +113,8 @@ class JobsiteOnSqlite(Jobsite):
     name = "jobsite-sqlite"
     title = "Jobsite (SQLite)"
     packages = ("Django", "django-q2")
+    measures = MEASURES
+    on_request = OWN_MEASURES
 
     @property
     def file(self) -> str:

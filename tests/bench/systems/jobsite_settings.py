@@ -10,3 +10,6 @@ os.environ["VAR_DIR"] = os.environ["BENCH_FOLDER"]
 os.environ["LOG_LEVEL"] = "WARNING"
 
 from jobsite.settings import *  # noqa: F403
+
+if "BENCH_RETENTION" in os.environ:
+    JOBS_RETENTION = {"succeeded": float(os.environ["BENCH_RETENTION"])}

@@ -38,6 +38,7 @@ class Oban(System):
     guarantees = "at least once; a dead worker's jobs are rescued within minutes"
     settings = {"queues": "default:10"}
     pace = 2_000
+    whole = True
     limit = 10
 
     def __init__(self, place: Place) -> None:
@@ -90,4 +91,5 @@ class ObanSingle(Oban):
     settings = {"queues": "default:1"}
     measures = ("drain", "drain_db")
     pace = 700
+    whole = False
     limit = 1

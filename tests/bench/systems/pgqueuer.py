@@ -49,6 +49,7 @@ class PgQueuer(System):
     records = "log row: job, status, time; the job's own row is deleted"
     guarantees = "at least once; a dead worker's jobs are taken over after 30 s"
     pace = 8_000
+    whole = True
     batch = 10
 
     def __init__(self, place: Place) -> None:

@@ -1,0 +1,1 @@
+"""A soak: hours of steady load in little, to see whether anything grows that should not."""
