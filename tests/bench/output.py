@@ -32,10 +32,9 @@ def finish(rows: Sequence[Row], folder: Path, *, quick: bool, whole: bool) -> No
     soaked = [row for row in rows if row.measure.startswith("soak")]
     print("", *table.lines(rows), sep="\n")
     print("", *table.extra(rows), sep="\n")
-    if len(soaked) < len(rows):
-        print("", *standings(rows, TARGETS), sep="\n")
-    if soaked:
-        print("", *standings(rows, SOAK_TARGETS), sep="\n")
+    found = standings(rows, (*TARGETS, *SOAK_TARGETS) if soaked else TARGETS)
+    # Of a part of the measures only what it tells; a whole run owes an answer to all.
+    print("", *(one for one in found if whole or one.reached is not None), sep="\n")
     if quick:
         print("\nA quick run is for trying things out: its sizes are small, its figures rough.")
     results.write(rows, folder / RESULTS)

@@ -1,6 +1,7 @@
-"""`python -m tests.bench.report`: puts the newest results into docs/performance.md.
+"""`python -m tests.bench.report`: puts the newest full results into docs/performance.md.
 
-Whatever stands between the two markers is replaced; the plot goes to docs/images/performance.svg.
+Whatever stands between the two markers is replaced; the plots go to docs/images. A newer soak that
+is no full run has its own place, and goes in below.
 """
 
 from __future__ import annotations
@@ -10,32 +11,43 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.bench import results, table
+from tests.bench import output, results, table
+from tests.bench.options import FOLDER
 from tests.bench.results import Row
-from tests.bench.targets import standings
+from tests.bench.soak.points import cells, points_of
+from tests.bench.targets import SOAK_TARGETS, standings
 from tests.bench.workers import ROOT
 
 BEGIN = "<!-- results: written by python -m tests.bench.report -->"
 END = "<!-- end of results -->"
 PAGE = ROOT / "docs" / "performance.md"
-FOLDER = ROOT / "build" / "bench"
 PLOT = ROOT / "docs" / "images" / "performance.svg"
+SOAK_PLOT = ROOT / "docs" / "images" / "soak.svg"
 
 
 def main() -> int:
+    full, soak = FOLDER / output.FULL, FOLDER / output.SOAK
     try:
-        rows = results.read(FOLDER / "results.json")
+        rows = results.read(full / output.RESULTS)
     except FileNotFoundError:
-        print("There are no results yet: run `make bench` first.", file=sys.stderr)
+        print("There are no full results yet: run `make bench` first.", file=sys.stderr)
         return 1
-    if any(row.machine.get("quick") for row in rows):
-        print("These results are of a quick run, which is for trying things out.", file=sys.stderr)
-        return 1
-    drawn = FOLDER / "results.svg"
-    if drawn.exists():
-        shutil.copyfile(drawn, PLOT)
-    write(PAGE, section(rows, with_plot=drawn.exists()))
+    told = section(rows, with_plot=_copied(full / output.PLOT, PLOT))
+    try:
+        soaked = results.read(soak / output.RESULTS)
+    except FileNotFoundError:
+        print("There is no soak to report: `make bench MEASURES=soak` runs one.", file=sys.stderr)
+    else:
+        drawn = _copied(soak / output.SOAK_PLOT, SOAK_PLOT)
+        told += ["", *soak_section(soaked, with_plot=drawn)]
+    write(PAGE, told)
     return 0
+
+
+def _copied(drawn: Path, to: Path) -> bool:
+    if drawn.exists():
+        shutil.copyfile(drawn, to)
+    return drawn.exists()
 
 
 def section(rows: Sequence[Row], *, with_plot: bool) -> list[str]:
@@ -44,10 +56,31 @@ def section(rows: Sequence[Row], *, with_plot: bool) -> list[str]:
     told = [_machine(machine), "", *table.markdown(rows)]
     if reasons := table.reasons(rows):
         told += ["", "Runs that do not count:", "", *(f"- {reason}" for reason in reasons)]
+    if extra := table.extra(rows):
+        told += ["", "Of Jobsite alone:", "", *(f"- {line}" for line in extra)]
     told += ["", "The targets, in this run:", "", "```text", *map(str, standings(rows)), "```"]
     if with_plot:
         told += ["", "![The results as bars](images/performance.svg)"]
     return [*told, "", "What each system keeps and promises:", "", *table.guarantees(rows)]
+
+
+def soak_section(rows: Sequence[Row], *, with_plot: bool) -> list[str]:
+    """What the page says of a soak."""
+    points = points_of(rows)
+    noted = next((row.notes for row in rows if row.measure == "soak_ratio"), {})
+    told = [
+        f"A soak of {noted.get('minutes'):g} minutes at {noted.get('load'):,} jobs/s; succeeded "
+        f"jobs were kept for {noted.get('kept_s'):g} s:",
+        "",
+        *table.grid(cells(points)),
+        "",
+        "```text",
+        *map(str, standings(rows, SOAK_TARGETS)),
+        "```",
+    ]
+    if with_plot:
+        told += ["", "![Rate, size and memory over the soak](images/soak.svg)"]
+    return told
 
 
 def write(page: Path, lines: Sequence[str]) -> None:

@@ -32,23 +32,23 @@ def figure(row: Row | None) -> str:
 
 def lines(rows: Sequence[Row]) -> list[str]:
     """The table for the terminal, and below it what did not count and why."""
-    grid = [["system", *(HEADINGS[name] for name in FIGURES)]]
+    found = [["system", *(HEADINGS[name] for name in FIGURES)]]
     for system, of_system in _by_system(rows).items():
         if not of_system.keys() & set(FIGURES):
             continue
-        grid.append([system, *(figure(of_system.get(name)) for name in FIGURES)])
-    told = _aligned(grid) if len(grid) > 1 else []
+        found.append([system, *(figure(of_system.get(name)) for name in FIGURES)])
+    told = _aligned(found) if len(found) > 1 else []
     return [*told, *reasons(rows)]
 
 
-def _aligned(grid: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(len(line[column]) for line in grid) for column in range(len(grid[0]))]
+def _aligned(found: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(len(line[column]) for line in found) for column in range(len(found[0]))]
     return [
         "  ".join(
             cell.ljust(width) if column == 0 else cell.rjust(width)
             for column, (cell, width) in enumerate(zip(line, widths, strict=True))
         )
-        for line in grid
+        for line in found
     ]
 
 
@@ -90,6 +90,12 @@ def markdown(rows: Sequence[Row]) -> list[str]:
         cells = " | ".join(figure(of_system.get(name)) for name in FIGURES)
         told.append(f"| {title} | {cells} |")
     return told
+
+
+def grid(lines: Sequence[Sequence[str]]) -> list[str]:
+    """A Markdown table of figures under headings."""
+    told = ["| " + " | ".join(cells) + " |" for cells in lines]
+    return [told[0], "|" + "---:|" * len(lines[0]), *told[1:]]
 
 
 def guarantees(rows: Sequence[Row]) -> list[str]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
-from tests.bench.report import BEGIN, END, PAGE, section, write
+from tests.bench.report import BEGIN, END, PAGE, section, soak_section, write
 from tests.bench.results import Results
+from tests.bench.soak.points import Point
 
 
 def test_a_second_report_replaces_the_first(tmp_path: Path) -> None:
@@ -48,3 +50,21 @@ def test_the_section_names_machine_figures_targets_and_guarantees() -> None:
     assert "| Jobsite | 5,000 |" in text
     assert "| Jobsite | rows | at least once |" in text
     assert "10 times celery" in text
+
+
+def test_the_section_of_a_soak_has_its_points_and_its_target() -> None:
+    point = Point(
+        minute=3.0, rate=9000.0, backlog=4, wait_p50_ms=2.5, wait_p99_ms=9.0, enqueued=600_000,
+        rows=400_000, dead_rows=9, tables_mb=70.0, indexes_mb=30.0, vacuums=2, pss_mb=99.0,
+    )  # fmt: skip
+    found = Results({})
+    figures = {"soak_ratio": [0.97, ""], "soak_first": [9000.0, ""], "soak_last": [8800.0, ""]}
+    notes = {"minutes": 30.0, "load": 3000, "kept_s": 120.0, "points": [asdict(point)]}
+    found.add("jobsite", "soak", {"figures": figures, "jobs": 6_000_000, "notes": notes})
+
+    text = "\n".join(soak_section(found.rows(), with_plot=True))
+
+    assert "A soak of 30 minutes at 3,000 jobs/s; succeeded jobs were kept for 120 s" in text
+    assert "| 3.0 | 9,000 | 4 | 2.5 | 9.0 | 600,000 |" in text
+    assert "0.97  reached" in text
+    assert "images/soak.svg" in text
