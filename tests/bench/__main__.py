@@ -30,7 +30,7 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     folder = given.output.resolve()
     output.clear(folder)
-    benchmark = Benchmark(plan_of(given), folder, given.quick)
+    benchmark = Benchmark(plan_of(given), folder, given.quick, given.rounds)
     interrupted = False
     try:
         benchmark.run(given.systems, given.measures)
@@ -48,8 +48,10 @@ def main(arguments: list[str]) -> int:
 class Benchmark:
     """Takes measures of systems, one run after the other."""
 
-    def __init__(self, plan: Plan, folder: Path, quick: bool) -> None:
+    def __init__(self, plan: Plan, folder: Path, quick: bool, rounds: int | None) -> None:
+        """Without `rounds` the plan and the systems say how many there are."""
         self._plan = plan
+        self._rounds = rounds
         self._folder = folder
         self._quick = quick
         self._began = time.monotonic()
@@ -63,7 +65,8 @@ class Benchmark:
             self.results.machine = {**_machine(), **servers.versions(), "quick": self._quick}
             wanted = measures or [*MEASURES, *OWN_MEASURES]
             classes = self._classes(names or list(systems.MODULES), wanted)
-            for number, measure, name in turns(self._plan.rounds, list(classes), wanted):
+            rounds = {name: self._rounds_of(system) for name, system in classes.items()}
+            for number, measure, name in turns(rounds, wanted):
                 if _takes(classes[name], measure, asked=bool(measures)):
                     self._take(servers, classes[name], measure, number)
         finally:
@@ -81,7 +84,10 @@ class Benchmark:
         self.results.add(system.name, measure, answer)
         # After each run, so that a benchmark that is stopped leaves what it has found.
         results.write(self.results.rows(), self._folder / "results.json")
-        self._tell(f"{number}/{self._plan.rounds} {measure:13} {system.name:20} {_told(answer)}")
+        self._tell(f"{number} {measure:13} {system.name:20} {_told(answer)}")
+
+    def _rounds_of(self, system: type[System]) -> int:
+        return self._rounds or min(self._plan.rounds, system.rounds)
 
     def _tell(self, line: str) -> None:
         minutes, seconds = divmod(int(time.monotonic() - self._began), 60)

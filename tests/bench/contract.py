@@ -24,6 +24,10 @@ LONG_MEASURES = ("soak",)
 """What is measured of Jobsite alone, and only when it is asked for by name."""
 
 
+EVERY = sys.maxsize
+"""As a number of rounds: all that there are."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where one run happens: servers for the benchmark alone, a fresh database, an empty Redis."""
@@ -78,6 +82,9 @@ class System(ABC):
     """Jobs per second that it drains on a small machine, roughly; a slow one is given fewer."""
     whole: ClassVar[bool] = False
     """Whether it drains all jobs whatever its pace, because a target is held against it."""
+    rounds: ClassVar[int] = 2
+    """In how many rounds it takes part unless their number is asked for: in EVERY one where a
+    target is held against it, in one where it is a variant of another system."""
     measures: ClassVar[tuple[str, ...]] = MEASURES
     on_request: ClassVar[tuple[str, ...]] = ()
     """What else can be measured of it, when it is asked for by name."""

@@ -35,7 +35,6 @@ def plan_of(given: argparse.Namespace) -> Plan:
     plan = QUICK if given.quick else FULL
     return replace(
         plan,
-        rounds=given.rounds or plan.rounds,
         soak_minutes=given.soak_minutes or plan.soak_minutes,
         soak_rate=given.soak_rate or plan.soak_rate,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 ONCE = ("drain_aged", "soak")
@@ -121,15 +121,15 @@ QUICK = Plan(
 )
 
 
-def turns(
-    rounds: int, systems: Sequence[str], measures: Sequence[str]
-) -> list[tuple[int, str, str]]:
-    """Round, measure and system of each run: the systems take turns, so that what happens to the
-    machine meanwhile happens to all of them."""
+def turns(rounds: Mapping[str, int], measures: Sequence[str]) -> list[tuple[int, str, str]]:
+    """Round, measure and system of each run, for so many rounds of each system.
+
+    The systems take turns, so that what happens to the machine meanwhile happens to all of them.
+    """
     return [
         (number, measure, system)
-        for number in range(1, rounds + 1)
+        for number in range(1, max(rounds.values(), default=0) + 1)
         for measure in measures
-        for system in systems
-        if (number == 1 or measure not in ONCE) and WITHIN.get(measure) not in measures
+        for system, most in rounds.items()
+        if number <= (1 if measure in ONCE else most) and WITHIN.get(measure) not in measures
     ]

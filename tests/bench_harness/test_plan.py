@@ -13,7 +13,7 @@ from tests.bench.targets import SOAK_TARGETS, TARGETS
 
 
 def test_the_systems_take_turns_within_each_round() -> None:
-    assert turns(2, ["ours", "theirs"], ["drain"]) == [
+    assert turns({"ours": 2, "theirs": 2}, ["drain"]) == [
         (1, "drain", "ours"),
         (1, "drain", "theirs"),
         (2, "drain", "ours"),
@@ -21,13 +21,18 @@ def test_the_systems_take_turns_within_each_round() -> None:
     ]
 
 
+def test_a_system_that_no_target_names_sits_out_the_later_rounds() -> None:
+    assert turns({"ours": 2, "theirs": 1}, ["drain"])[-1] == (2, "drain", "ours")
+    assert len(turns({"ours": 2, "theirs": 1}, ["drain"])) == 3
+
+
 def test_what_takes_minutes_is_measured_in_the_first_round_alone() -> None:
-    assert turns(3, ["ours"], ["drain_aged"]) == [(1, "drain_aged", "ours")]
+    assert turns({"ours": 3}, ["drain_aged"]) == [(1, "drain_aged", "ours")]
 
 
 def test_memory_needs_no_run_of_its_own_beside_the_pickup_which_measures_it() -> None:
-    assert turns(1, ["ours"], ["pickup", "pss"]) == [(1, "pickup", "ours")]
-    assert turns(1, ["ours"], ["pss"]) == [(1, "pss", "ours")]
+    assert turns({"ours": 1}, ["pickup", "pss"]) == [(1, "pickup", "ours")]
+    assert turns({"ours": 1}, ["pss"]) == [(1, "pss", "ours")]
     assert set(figures_of("pss")) <= set(figures_of("pickup"))
 
 

@@ -9,7 +9,7 @@ import redis
 from celery import Celery
 
 from tests.bench import work
-from tests.bench.contract import Job, System
+from tests.bench.contract import EVERY, Job, System
 
 LATE = "BENCH_CELERY_LATE"
 _REDIS = os.environ.get("BENCH_REDIS", "redis://127.0.0.1")
@@ -29,6 +29,7 @@ class CeleryLate(System):
     settings = {"task_acks_late": True, "result_backend": "Redis"}
     pace = 1_400
     whole = True
+    rounds = EVERY
     takes_many = False
     late = True
 
@@ -58,6 +59,7 @@ class CeleryEarly(CeleryLate):
     title = "Celery (Redis, acks early)"
     guarantees = "at most once; a dead worker's tasks are lost"
     settings = {"result_backend": "Redis"}
+    rounds = 1
     measures = ("drain", "drain_db")
     whole = False
     late = False

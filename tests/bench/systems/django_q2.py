@@ -6,7 +6,7 @@ import os
 import sqlite3
 from collections.abc import Sequence
 
-from tests.bench.contract import Job, Place, System
+from tests.bench.contract import EVERY, Job, Place, System
 
 FUNCTIONS = {"noop": "tests.bench.work.noop", "write": "tests.bench.work.write_with_django"}
 SETTINGS = "tests.bench.systems.django_q2_settings"
@@ -84,6 +84,7 @@ class DjangoQ2OnPostgresql(DjangoQ2OnRedis):
 class DjangoQ2OnSqlite(DjangoQ2OnPostgresql):
     name = "django-q2-sqlite"
     title = "django-q2 (SQLite ORM)"
+    rounds = EVERY
     packages = ("django-q2", "Django")
     settings = {
         **DjangoQ2OnPostgresql.settings,

@@ -10,7 +10,7 @@ import redis
 from dramatiq.brokers.redis import RedisBroker
 
 from tests.bench import work
-from tests.bench.contract import Job, Place, System
+from tests.bench.contract import EVERY, Job, Place, System
 
 dramatiq.set_broker(RedisBroker(url=f"{os.environ.get('BENCH_REDIS', 'redis://127.0.0.1')}/0"))
 ACTORS = {"noop": dramatiq.actor(work.noop), "write": dramatiq.actor(work.write)}
@@ -24,6 +24,7 @@ class Dramatiq(System):
     guarantees = "at least once; a dead worker's messages come back after a minute"
     pace = 3_000
     whole = True
+    rounds = EVERY
     takes_many = False
     threads = 8
 
@@ -57,6 +58,7 @@ class DramatiqSingle(Dramatiq):
     name = "dramatiq-single"
     title = "Dramatiq (Redis, 1 thread each)"
     settings = {"threads": 1}
+    rounds = 1
     measures = ("drain", "drain_db")
     pace = 500
     whole = False

@@ -49,5 +49,6 @@ class HueyThreads(Huey):
     name = "huey-threads"
     title = "Huey (Redis, threads)"
     settings = {"worker_type": "thread, the default"}
+    rounds = 1
     measures = ("drain", "drain_db")
     kind = "thread"

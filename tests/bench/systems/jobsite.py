@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Sequence
 from typing import ClassVar
 
-from tests.bench.contract import LONG_MEASURES, MEASURES, OWN_MEASURES, Job, Place, System
+from tests.bench.contract import EVERY, LONG_MEASURES, MEASURES, OWN_MEASURES, Job, Place, System
+from tests.bench.leash import leashed
 
 SETTINGS = "tests.bench.systems.jobsite_settings"
 QUEUE = "default"
@@ -20,10 +23,11 @@ AGE = 5
 class Jobsite(System):
     name = "jobsite"
     title = "Jobsite (PostgreSQL)"
-    packages = ("Django", "django-q2", "psycopg")
+    packages: ClassVar[tuple[str, ...]] = ("Django", "django-q2", "psycopg")
     records = "job row and attempt row: times, worker, outcome, result"
     guarantees = "at least once; a dead worker's job is rescued at once, a dead host's in 6 s"
     whole = True
+    rounds = EVERY
     measures: ClassVar[tuple[str, ...]] = (*MEASURES, *OWN_MEASURES)
     on_request: ClassVar[tuple[str, ...]] = LONG_MEASURES
 
@@ -62,9 +66,28 @@ class Jobsite(System):
 
     def age(self, jobs: int) -> None:
         """Fill the ledger: so many noops ready, so many jobs scheduled, AGE times as many done."""
-        from tests.bench.fill import fill
+        half = AGE * jobs // 2
+        # By two processes at once, as making up rows takes as long as storing them.
+        fillers = [
+            self._filler(1, f"--succeeded={half}", f"--noops={jobs}"),
+            self._filler(2, f"--succeeded={AGE * jobs - half}", f"--scheduled={jobs}"),
+        ]
+        codes = [filler.wait() for filler in fillers]
+        if any(codes):
+            raise RuntimeError("the ledger could not be filled: see the log of this run")
+        self._settle()
 
-        fill({"succeeded": AGE * jobs, "scheduled": jobs}, noops=jobs)
+    def _settle(self) -> None:
+        """A site of some age has been vacuumed, and its last checkpoint is over."""
+        from django.db import connection
+
+        with connection.cursor() as cursor:
+            cursor.execute("VACUUM (ANALYZE)")
+            cursor.execute("CHECKPOINT")
+
+    def _filler(self, seed: int, *options: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "tests.bench.fill", f"--seed={seed}", *options]
+        return subprocess.Popen(leashed(command))
 
     def keep_succeeded(self, seconds: float) -> None:
         """Let the cluster that is started next remove succeeded jobs after so long."""
@@ -122,6 +145,12 @@ class JobsiteOnSqlite(Jobsite):
 
     def database(self) -> str:
         return f"sqlite:///{self.file}"
+
+    def _settle(self) -> None:
+        from django.db import connection
+
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def prepare_writes(self) -> None:
         with sqlite3.connect(self.file) as connection:

@@ -12,7 +12,7 @@ from oban.schema import install
 from psycopg_pool import AsyncConnectionPool
 
 from tests.bench import work
-from tests.bench.contract import Job, Place, System
+from tests.bench.contract import EVERY, Job, Place, System
 
 CHUNK = 1_000
 """Jobs per statement."""
@@ -39,6 +39,7 @@ class Oban(System):
     settings = {"queues": "default:10"}
     pace = 2_000
     whole = True
+    rounds = EVERY
     limit = 10
 
     def __init__(self, place: Place) -> None:
@@ -89,6 +90,7 @@ class ObanSingle(Oban):
     name = "oban-single"
     title = "Oban (PostgreSQL, async, 1 each)"
     settings = {"queues": "default:1"}
+    rounds = 1
     measures = ("drain", "drain_db")
     pace = 700
     whole = False

@@ -18,7 +18,7 @@ from pgqueuer.queries import Queries
 from pgqueuer.types import QueueExecutionMode
 
 from tests.bench import work
-from tests.bench.contract import Job, Place, System
+from tests.bench.contract import EVERY, Job, Place, System
 
 CHUNK = 5_000
 """Jobs per statement; it names no number of its own."""
@@ -50,6 +50,7 @@ class PgQueuer(System):
     guarantees = "at least once; a dead worker's jobs are taken over after 30 s"
     pace = 8_000
     whole = True
+    rounds = EVERY
     batch = 10
 
     def __init__(self, place: Place) -> None:

@@ -74,6 +74,7 @@ class ProcrastinateSingle(Procrastinate):
     name = "procrastinate-single"
     title = "Procrastinate (PostgreSQL, 1 coroutine each)"
     settings = {}
+    rounds = 1
     measures = ("drain", "drain_db")
     pace = 300
     concurrency = 1

@@ -61,6 +61,7 @@ class RQForking(RQ):
     name = "rq-forking"
     title = "RQ (Redis, a fork per job)"
     settings = {}
+    rounds = 1
     measures = ("drain", "drain_db")
     pace = 100
     worker_class = "rq.Worker"
