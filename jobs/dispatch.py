@@ -8,16 +8,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from django.db import transaction
 from django.utils import timezone
 
 from jobs import arguments, events, registry
 from jobs.compat import is_importable
-from jobs.conf import settings
 from jobs.exceptions import InvalidArguments, InvalidOption, MissingObject
 from jobs.execution.policy import overrides_of
 from jobs.identifiers import uuid7, uuid7s
-from jobs.ledger import ledger
+from jobs.ledger import Ledger, ledger
 
 if TYPE_CHECKING:
     from jobs.definitions import JobDefinition
@@ -122,22 +120,23 @@ def insert_timed(jobs: Sequence[NewJob]) -> dict[UUID, dt.datetime]:
     """See `insert`; returns when each job was enqueued, by the database's clock."""
     if not jobs:
         return {}
-    enqueued = ledger().insert(jobs)
-    _announce([(job, [job.id]) for job in jobs])
+    book = ledger()
+    enqueued = book.insert(jobs)
+    _announce(book, [(job, [job.id]) for job in jobs])
     return enqueued
 
 
 def _insert_alike(job: NewJob, calls: Sequence[str]) -> list[UUID]:
     """See `insert`: of jobs like this one but for their ids and their arguments, which are JSON."""
-    ids = uuid7s(len(calls))
-    ledger().insert_alike(job, dict(zip(ids, calls, strict=True)))
-    _announce([(job, ids)])
+    book, ids = ledger(), uuid7s(len(calls))
+    book.insert_alike(job, dict(zip(ids, calls, strict=True)))
+    _announce(book, [(job, ids)])
     return ids
 
 
-def _announce(inserted: Sequence[tuple[NewJob, Sequence[UUID]]]) -> None:
+def _announce(book: Ledger, inserted: Sequence[tuple[NewJob, Sequence[UUID]]]) -> None:
     """Tell of new jobs, by id, once the caller's transaction has committed."""
-    transaction.on_commit(lambda: _tell(inserted), using=settings.DATABASE)
+    book.connection.on_commit(lambda: _tell(inserted))
 
 
 def _tell(inserted: Sequence[tuple[NewJob, Sequence[UUID]]]) -> None:

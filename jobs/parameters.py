@@ -110,7 +110,11 @@ def positional_name(definition: JobDefinition, index: int) -> str:
 
 def shown(value: Any) -> str:
     """A value in a message, cut where it is long."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError as error:
+        # An integer of more digits than Python writes.
+        return f"<{type(value).__name__}: {error}>"
     return text if len(text) <= 80 else f"{text[:77]}…"
 
 

@@ -12,6 +12,7 @@ from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
@@ -26,6 +27,16 @@ if TYPE_CHECKING:
 
 PER_STATEMENT = 1000
 """Jobs in one JSON document."""
+
+BLANK = {
+    "state": "'ready'",
+    "attempts": "0",
+    "exceptions": "0",
+    "crashes": "0",
+    "fence": "0",
+    "cancel_requested": "false",
+}
+"""The columns that are the same in every job that is ready and new, as SQL."""
 
 Item = TypeVar("Item")
 
@@ -56,8 +67,9 @@ class Arrivals(SqlLedger):
                 self._insert_tags(tags)
 
     def _row_of(self, job: NewJob) -> dict[str, Any]:
-        shared = rows.ready_row(job, self._moment)
-        return {"id": job.id.hex, "arguments": rows.compact_json(job.arguments), **shared}
+        """The columns of a job that is ready at once, but those of BLANK."""
+        arguments = rows.compact_json(job.arguments)
+        return {"id": job.id.hex, "arguments": arguments, **rows.ready_row(job, self._moment)}
 
     def _has_short_way(self) -> bool:
         return True
@@ -78,11 +90,12 @@ class Arrivals(SqlLedger):
     def _insert_tags(self, document: str) -> None: ...
 
 
-def statement(row: Iterable[str]) -> str:
-    """The statement that inserts one row with these columns."""
-    names = list(row)
-    places = ", ".join(["%s"] * len(names))
-    return f"INSERT INTO jobs_job ({', '.join(names)}) VALUES ({places})"
+@cache
+def insert_into(*columns: str) -> str:
+    """The statement that inserts one ready job with these columns."""
+    names = ", ".join([*columns, *BLANK])
+    values = ", ".join([*["%s"] * len(columns), *BLANK.values()])
+    return f"INSERT INTO jobs_job ({names}) VALUES ({values})"
 
 
 def batches(items: Iterable[Item], size: int = PER_STATEMENT) -> Iterator[list[Item]]:

@@ -16,7 +16,7 @@ from django.db.backends.postgresql.base import CursorDebugWrapper
 from django.db.backends.utils import CursorWrapper
 
 from jobs.ledger import rows
-from jobs.ledger.arrivals import Arrivals, batches, statement
+from jobs.ledger.arrivals import BLANK, Arrivals, batches, insert_into
 
 if TYPE_CHECKING:
     from jobs.dispatch import NewJob
@@ -62,7 +62,7 @@ class PostgresArrivals(Arrivals):
 
     def _insert_one(self, job: NewJob) -> dt.datetime:
         row = self._row_of(job)
-        found = self._fetch(f"{statement(row)} RETURNING enqueued_at", list(row.values()))
+        found = self._fetch(f"{insert_into(*row)} RETURNING enqueued_at", list(row.values()))
         moment: dt.datetime = found[0][0]
         return moment
 
@@ -75,8 +75,10 @@ class PostgresArrivals(Arrivals):
 
     def _insert_alike(self, shared: Mapping[str, Any], calls: Mapping[UUID, str]) -> None:
         self.connection.validate_no_broken_transaction()
-        rest = "".join([f"\t{str(value).translate(_ESCAPES)}" for value in shared.values()])
-        columns = ", ".join(["id", "arguments", *shared])
+        told = [str(value).translate(_ESCAPES) for value in shared.values()]
+        blank = [value.strip("'") for value in BLANK.values()]
+        rest = "".join([f"\t{value}" for value in told + blank])
+        columns = ", ".join(["id", "arguments", *shared, *BLANK])
         with (
             self.connection.wrap_database_errors,
             self.connection.cursor() as cursor,

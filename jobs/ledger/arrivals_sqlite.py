@@ -11,7 +11,7 @@ from uuid import UUID
 from django.utils import timezone
 
 from jobs.ledger import rows
-from jobs.ledger.arrivals import Arrivals, batches, statement
+from jobs.ledger.arrivals import BLANK, Arrivals, batches, insert_into
 from jobs.ledger.rows import json_columns
 
 if TYPE_CHECKING:
@@ -47,15 +47,16 @@ class SqliteArrivals(Arrivals):
     def _insert_one(self, job: NewJob) -> dt.datetime:
         now = timezone.now()
         row = {**self._row_of(job), "enqueued_at": self._moment(now)}
-        self._run(statement(row), list(row.values()))
+        self._run(insert_into(*row), list(row.values()))
         return now
 
     def _insert_alike(self, shared: Mapping[str, Any], calls: Mapping[UUID, str]) -> None:
         shared = {**shared, "enqueued_at": self._moment(timezone.now())}
-        places = ", ".join(["%s"] * len(shared))
+        names = ", ".join([*shared, *BLANK])
+        values = ", ".join([*["%s"] * len(shared), *BLANK.values()])
         sql = (
-            f"INSERT INTO jobs_job (id, arguments, {', '.join(shared)}) "
-            f"SELECT key, value, {places} FROM json_each(%s)"
+            f"INSERT INTO jobs_job (id, arguments, {names}) "
+            f"SELECT key, value, {values} FROM json_each(%s)"
         )
         with self.transaction():
             for some in batches(calls.items()):

@@ -68,20 +68,14 @@ def new_job_rows(jobs: Iterable[NewJob], moment: Any) -> list[dict[str, Any]]:
 
 
 def ready_row(job: NewJob, moment: Any) -> dict[str, Any]:
-    """What jobs like this one have in common where they can run at once: every column that has a
-    value, but the id, the arguments and the time of the insertion."""
+    """What jobs like this one have in common where they can run at once: every column with a value
+    of its own, but the id, the arguments and the time of the insertion."""
     row = {
         "definition": job.definition,
         "queue": job.queue,
-        "state": "ready",
         "priority": job.priority,
         "claim_rank": claim_rank(job.priority, job.deadline),
-        "options": compact_json(job.options),
-        "attempts": 0,
-        "exceptions": 0,
-        "crashes": 0,
-        "fence": 0,
-        "cancel_requested": False,
+        "options": compact_json(job.options) if job.options else "{}",
         "deadline": moment(job.deadline),
         "retry_until": moment(job.retry_until),
         "retry_of_id": job.retry_of.hex if job.retry_of else None,

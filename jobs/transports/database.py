@@ -41,12 +41,10 @@ class DatabaseTransport(Transport):
         self.wake(ready_in)
 
     def wake(self, queues: Iterable[str]) -> None:
-        connection = connections[settings.DATABASE]
-        if connection.vendor != "postgresql":
-            return
         now = time.monotonic()
         due = [queue for queue in queues if now - _announced.get(queue, -1) > QUIET]
-        if not due:
+        connection = connections[settings.DATABASE] if due else None
+        if connection is None or connection.vendor != "postgresql":
             return
         try:
             announce(connection, due)
@@ -59,12 +57,11 @@ class DatabaseTransport(Transport):
 
 def announce(connection: BaseDatabaseWrapper, queues: Iterable[str]) -> None:
     """Notify the workers of these queues over this connection; nothing on SQLite."""
-    if connection.vendor == "postgresql":
+    names = list(queues)
+    if names and connection.vendor == "postgresql":
+        calls = ", ".join([f"pg_notify('{CHANNEL}', %s)"] * len(names))
         with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT pg_notify(%s, name) FROM unnest(%s::text[]) AS name",
-                [CHANNEL, list(queues)],
-            )
+            cursor.execute(f"SELECT {calls}", names)
 
 
 def listen(connection: BaseDatabaseWrapper, queues: Sequence[str]) -> Listener:

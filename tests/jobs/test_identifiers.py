@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 
-from jobs.identifiers import uuid7
+from jobs.identifiers import uuid7, uuid7s
 
 
 def test_ids_of_one_process_strictly_increase() -> None:
@@ -21,6 +22,25 @@ def test_an_id_is_a_version_7_uuid_of_its_time() -> None:
     assert made.variant == "specified in RFC 4122"
     # Counting up within a tick may run ahead of the clock, by microseconds.
     assert before <= made.int >> 80 <= after + 10
+
+
+def test_ids_made_at_once_lie_between_those_made_before_and_after() -> None:
+    first, *many, last = [uuid7(), *uuid7s(5000), uuid7()]
+    assert [first, *many, last] == sorted({first, *many, last})
+    assert {(one.version, one.variant) for one in many} == {(7, "specified in RFC 4122")}
+    assert uuid7s(0) == []
+
+
+def test_a_thousand_ids_made_at_once_run_ahead_of_the_clock_by_a_quarter_of_a_millisecond() -> None:
+    first, *_, last = uuid7s(1000)
+    ticks = [(one.int >> 80) * 4096 + (one.int >> 64 & 0xFFF) for one in (first, last)]
+    assert ticks[1] - ticks[0] == 999
+
+
+def test_threads_make_different_ids() -> None:
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(lambda _: uuid7s(500), range(40)))
+    assert len({one for some in made for one in some}) == 40 * 500
 
 
 def test_a_forked_child_makes_other_ids() -> None:
