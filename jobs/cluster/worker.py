@@ -141,10 +141,6 @@ class Worker:
 
     def _run_next(self, job: ClaimedJob) -> None:
         policy = self._policies.of(job)
-        if not policy.may_repeat and not self._session.call(lambda ledger: ledger.seal(job)):
-            # A crash of the server has forgotten the claim, so it is anybody's.
-            self._holding.leave()
-            return
         if not self._holding.start(self._deadline(policy)):
             self._give_back(self._holding.leave())
             return

@@ -12,12 +12,16 @@ if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
 
 # The statements of the ledger are few and the same for ever, so the server keeps them, planned
-# once: to plan them each time takes longer than to execute them. Their one good plan goes by
-# index, and must not depend on what the statistics say of a table that was empty a minute ago.
+# once: to plan them each time takes longer than to execute them. Their one good plan goes row by
+# row through an index. It must not depend on what the statistics say of a table that was empty a
+# minute ago, nor on the planner's notion that `LIMIT $1` means a tenth of everything.
 _SESSION = {
     "plan_cache_mode": "force_generic_plan",
     "enable_seqscan": "off",
     "enable_bitmapscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "max_parallel_workers_per_gather": "0",
     "jit": "off",
 }
 

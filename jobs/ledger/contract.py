@@ -52,18 +52,11 @@ class Ledger(ABC):
 
         Queues are served in the given order, and inside one: priority, deadline, age. Paused
         queues give nothing. No job is given to two workers, and none waits for another's claim.
-        A server that crashes may forget claims of its last moments: a job that must not start
-        twice is sealed before it starts.
         """
 
     @abstractmethod
     def claim_job(self, job_id: UUID, *, worker_id: int) -> ClaimedJob | None:
         """Take this one job if it is ready."""
-
-    @abstractmethod
-    def seal(self, job: ClaimedJob) -> bool:
-        """Make sure that no crash of the server forgets this claim; False if the job is not this
-        worker's any more."""
 
     @abstractmethod
     def record(self, outcome: Outcome) -> str:

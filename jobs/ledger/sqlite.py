@@ -167,10 +167,6 @@ class SqliteLedger(SqliteArrivals):
             [held],
         )
 
-    def seal(self, job: ClaimedJob) -> bool:
-        # The claim is in the file; a host that goes down takes the worker with it.
-        return True
-
     def promote(self, limit: int = 1000) -> set[str]:
         due = "SELECT id FROM jobs_job WHERE state = 'scheduled' AND due_at <= %s"
         now = self._now()
