@@ -13,7 +13,7 @@ from uuid import UUID
 from jobs.cluster.identity import Identity
 from jobs.cluster.mailbox import Message
 
-STAT_EVERY = 1.0
+STAT_EVERY = 2.0
 """Seconds; django-q2 keeps a Stat for three."""
 
 logger = logging.getLogger("jobs.cluster")
@@ -70,8 +70,9 @@ class Announcer(threading.Thread):
         self._broker_failed = False
 
     def facts(self, message: Message) -> None:
-        """What the sentinel sees now."""
+        """What the sentinel sees now, which differs from what it saw before."""
         self._facts = message
+        self._news.set()
 
     def line(self, message: Message) -> None:
         """A line for the log."""

@@ -17,7 +17,7 @@ from jobs.cluster.identity import Identity, end_cluster, end_workers
 from jobs.cluster.mailbox import Message, Receiver, Sender
 from jobs.cluster.process import close_connections, set_title, settle
 from jobs.cluster.pulse import Pulse
-from jobs.cluster.session import CONNECTION_LOST, LedgerSession, thread_connection
+from jobs.cluster.session import CONNECTION_LOST, LedgerSession, ledger_connection
 from jobs.cluster.ticker import Ticker
 from jobs.cluster.wake import HasFileno, Wake
 
@@ -32,7 +32,8 @@ CLOCK_IGNORES = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)
 LAST_DEATHS = 5.0
 """Seconds for which a stopping clock tries to get the last deaths into the ledger."""
 RETRY_BEAT = 0.3
-LONGEST_WAIT = 0.2
+LONGEST_WAIT = 0.5
+"""Seconds between two signs of life to the sentinel."""
 
 logger = logging.getLogger("jobs.cluster")
 
@@ -50,18 +51,18 @@ class Clock:
         self._vigil = vigil
         self._wake = Wake()
         self._pulse = Pulse(identity)
-        self._session = LedgerSession(thread_connection, pause=self._wake.wait)
+        self._session = LedgerSession(ledger_connection, pause=self._wake.wait)
         self._letters: deque[Message] = deque()
         self._duties = Duties(
             identity,
             self._pulse,
-            confirm=lambda death: self._letters.append({"kind": "buried", "number": death.number}),
-            idle=(lambda: self._letters.append({"kind": "idle"})) if run_once else None,
+            confirm=lambda death: self._post({"kind": "buried", "number": death.number}),
+            idle=(lambda: self._post({"kind": "idle"})) if run_once else None,
         )
-        self._rescue = Ticker("rescue", self._duties.of_rescue())
+        self._rescue = Ticker("rescue", self._duties.of_rescue(), connect=ledger_connection)
         self._others = [
-            Ticker("time", self._duties.of_time()),
-            Ticker("schedules", self._duties.of_schedules()),
+            Ticker("time", self._duties.of_time(), connect=ledger_connection),
+            Ticker("schedules", self._duties.of_schedules(), connect=ledger_connection),
             Ticker("upkeep", self._duties.of_upkeep()),
         ]
         self._announcer = Announcer(identity, os.getpid())
@@ -101,6 +102,11 @@ class Clock:
                     self._try(lambda ledger: self._pulse.note_stopping())
                 case "stop":
                     self._stop_status = message["status"]
+
+    def _post(self, message: Message) -> None:
+        """Have the main thread send this now. From any thread."""
+        self._letters.append(message)
+        self._wake.poke()
 
     def _write(self) -> None:
         while self._letters:

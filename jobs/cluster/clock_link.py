@@ -92,6 +92,11 @@ class ClockLink:
             kill_group(self.pid)
 
     @property
+    def is_running(self) -> bool:
+        """Whether there is a clock, so far as is known."""
+        return self._process is not None
+
+    @property
     def pid(self) -> int:
         assert self._process is not None
         assert self._process.pid is not None

@@ -5,19 +5,22 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import os
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import astuple
 from pathlib import Path
 
+from django.db import router
 from django.utils import timezone
 
 from jobs import registry, transports
-from jobs.cluster import journals, recovery, sweeps
+from jobs.cluster import glances, journals, recovery, sweeps
 from jobs.cluster.deaths import Death
 from jobs.cluster.identity import Identity
 from jobs.cluster.leadership import Leadership
-from jobs.cluster.pulse import Pulse
+from jobs.cluster.process import exists
+from jobs.cluster.pulse import SILENCE, Pulse
 from jobs.cluster.ticker import Tick
 from jobs.conf import settings as conf
 from jobs.django_q2 import pruning, pulling, schedules
@@ -31,6 +34,10 @@ SOONEST = 0.02
 RETENTION_EVERY = 60.0
 DECLARED_EVERY = 3600.0
 REDELIVERY_EVERY = 10.0
+SELDOM = 60.0
+"""For what is called when it is needed."""
+VANISHED = 2.0
+"""Seconds for which a worker's process may be gone before anybody says how it ended."""
 DEATHS = "deaths"
 RELIEF = "relief"
 
@@ -58,7 +65,8 @@ class Duties:
         self._pulse = pulse
         self._confirm = confirm
         self._idle = idle
-        self._vanished: set[int] = set()
+        self._vanished: dict[int, float] = {}
+        self._silence = Tick("silent clusters", SELDOM, self._silent_clusters)
 
     def of_time(self) -> list[Tick]:
         """What must happen on time."""
@@ -83,10 +91,10 @@ class Duties:
         heartbeat = self._pulse.interval
         return [
             Tick("inheritance", 3600, self._inherit),
-            Tick(RELIEF, 60.0, self._relieve),
-            Tick(DEATHS, 1.0, self._bury),
-            Tick("silent clusters", heartbeat / 2, self._silent_clusters),
-            Tick("vanished workers", 2.0, self._vanished_workers),
+            Tick(RELIEF, SELDOM, self._relieve),
+            Tick(DEATHS, SELDOM, self._bury),
+            Tick("surroundings", heartbeat / 2, self._look_around),
+            self._silence,
             Tick("orphans", 5.0, self._orphans),
         ]
 
@@ -99,17 +107,22 @@ class Duties:
             Tick("django-q2 redelivery", REDELIVERY_EVERY, self._django_q2_redelivery),
         ]
 
-    def _lead(self, ledger: Ledger) -> None:
+    def _lead(self, ledger: Ledger) -> float:
         self.leadership.renew(ledger)
+        return self.leadership.every
 
     def _schedules(self, ledger: Ledger) -> float | None:
+        """Enqueue what is due; until the next time, but look for new ones at least each second."""
         if not self.leadership.is_ours or not _schedules_wanted():
             return None
-        tick.run_once()
-        return _seconds_until(tick.next_due())
+        left = glances.seconds_to_schedule(ledger)
+        if left is not None and left <= 0:
+            tick.run_once()
+            left = _seconds_until(tick.next_due())
+        return None if left is None else min(max(left, SOONEST), SCHEDULES_EVERY)
 
     def _django_q2_schedules(self, ledger: Ledger) -> None:
-        if self.leadership.is_ours:
+        if self.leadership.is_ours and schedules.is_ours() and _old_schedule_may_be_due(ledger):
             schedules.run_once()
 
     def _inherit(self, ledger: Ledger) -> None:
@@ -153,17 +166,28 @@ class Duties:
             journals.remove(Path(death.journal))
         _tell_prometheus(death.pid)
 
+    def _look_around(self, ledger: Ledger) -> float | None:
+        """Look for what nobody has told of; where no other cluster is, half as often."""
+        silence = SILENCE * conf.HEARTBEAT
+        seen = glances.surroundings(ledger, self._identity.id, silence)
+        if seen.silent or seen.ended:
+            self._silence.call()
+        self._rescue_vanished(ledger, seen.workers)
+        return None if seen.others else self._pulse.interval
+
     def _silent_clusters(self, ledger: Ledger) -> None:
         sweeps.lose_silent_clusters(ledger, self._identity, self._pulse)
         sweeps.rescue_ended_clusters(ledger)
 
-    def _vanished_workers(self, ledger: Ledger) -> None:
-        """Rescue from workers that were gone at the last look already: the sentinel, which knows
+    def _rescue_vanished(self, ledger: Ledger, workers: dict[int, int]) -> None:
+        """Rescue from workers whose process has been gone for a while: the sentinel, which knows
         how they died, has had its time to say so."""
-        gone = sweeps.vanished_workers(self._identity)
-        if overdue := gone & self._vanished:
-            sweeps.rescue_workers(ledger, list(overdue), sweeps.PROCESS_GONE)
-        self._vanished = gone
+        now = time.monotonic()
+        gone = [worker_id for worker_id, pid in workers.items() if not exists(pid)]
+        self._vanished = {worker_id: self._vanished.get(worker_id, now) for worker_id in gone}
+        overdue = [key for key, since in self._vanished.items() if now - since >= VANISHED]
+        if overdue:
+            sweeps.rescue_workers(ledger, overdue, sweeps.PROCESS_GONE)
 
     def _orphans(self, ledger: Ledger) -> None:
         if self.leadership.is_ours:
@@ -225,12 +249,17 @@ def _schedules_wanted() -> bool:
     return bool(Conf.SCHEDULER)
 
 
-def _seconds_until(moment: dt.datetime | None) -> float:
-    """Until the next slot, but looking for new schedules at least once a second."""
-    if moment is None:
-        return SCHEDULES_EVERY
-    left = (moment - timezone.now()).total_seconds()
-    return min(max(left, SOONEST), SCHEDULES_EVERY)
+def _seconds_until(moment: dt.datetime | None) -> float | None:
+    return None if moment is None else (moment - timezone.now()).total_seconds()
+
+
+def _old_schedule_may_be_due(ledger: Ledger) -> bool:
+    """Look, where django-q2's tables are in the ledger's database."""
+    from django_q.models import Schedule
+
+    if router.db_for_write(Schedule) != conf.DATABASE:
+        return True
+    return glances.old_schedule_is_due(ledger, Schedule._meta.db_table)
 
 
 def _tell_prometheus(pid: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections import Counter
@@ -177,6 +178,21 @@ class Fleet:
     def holds(self) -> bool:
         """Whether some worker has claimed more than the job that it runs."""
         return any(member.slot.waiting for member in self.members)
+
+    def next_limit(self) -> float:
+        """When the next of the deadlines passes that are known now, on the monotonic clock."""
+        watched = [member.slot for member in self.members if not member.killed_for]
+        attempts = [running for slot in watched if (running := slot.running())]
+        limits = [
+            *(running.deadline for running in attempts),
+            *(slot.leaves_by for slot in watched),
+        ]
+        return min((limit for limit in limits if limit is not None), default=math.inf)
+
+    @property
+    def is_short(self) -> bool:
+        """Whether workers are missing, as after deaths while starting."""
+        return len(self.members) < self._identity.processes
 
     def _limit_passed(self, member: Member, now: float, look_at_memory: bool) -> str:
         running = member.slot.running()

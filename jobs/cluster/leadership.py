@@ -32,9 +32,10 @@ class Leadership:
 
     @property
     def every(self) -> float:
-        """Seconds between two attempts: a dead leader's lease is taken over one such time after it
-        has run out, at the latest."""
-        return min(1.0, conf.LEADER_TTL.total_seconds() / 3)
+        """Seconds to the next attempt. A leader renews in time for two failures; a dead leader's
+        lease is taken over a second after it has run out, at the latest."""
+        third = conf.LEADER_TTL.total_seconds() / 3
+        return third if self._led else min(1.0, third)
 
     def renew(self, ledger: Ledger) -> None:
         """Take or renew the lease."""

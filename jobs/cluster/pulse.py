@@ -9,6 +9,7 @@ from jobs.cluster.identity import Identity, register_cluster
 from jobs.conf import settings as conf
 from jobs.ledger import Ledger
 from jobs.models import Cluster, ClusterStatus
+from jobs.models.worker import ClusterQuerySet
 
 SILENCE = 3
 """A cluster that has not been heard for so many heartbeats is lost."""
@@ -49,22 +50,24 @@ class Pulse:
 
     def beat(self, ledger: Ledger, reincarnations: int) -> Beat:
         """Renew the heartbeat. Raises the database's errors; then nothing has been renewed."""
-        row = Cluster.objects.using(conf.DATABASE).filter(pk=self._identity.id)
         if not self._registered:
             register_cluster(self._identity)
-            row.filter(status=ClusterStatus.STARTING).update(status=ClusterStatus.RUNNING)
+            self._row.filter(status=ClusterStatus.STARTING).update(status=ClusterStatus.RUNNING)
             self._registered = True
-        is_alive = ledger.heartbeat(self._identity.id)
+        restart_requested = ledger.heartbeat(self._identity.id)
         now = time.monotonic()
         if now - self._last > 2 * self.interval:
             self._steady_since = now
         self._last = now
         if reincarnations != self._reincarnations:
-            row.update(reincarnations=reincarnations)
+            self._row.update(reincarnations=reincarnations)
             self._reincarnations = reincarnations
-        return Beat(is_alive, row.filter(restart_requested_at__isnull=False).exists())
+        return Beat(restart_requested is not None, bool(restart_requested))
 
     def note_stopping(self) -> None:
         """Say that the cluster takes no more work."""
-        row = Cluster.objects.using(conf.DATABASE).active().filter(pk=self._identity.id)
-        row.update(status=ClusterStatus.STOPPING)
+        self._row.active().update(status=ClusterStatus.STOPPING)
+
+    @property
+    def _row(self) -> ClusterQuerySet:
+        return Cluster.objects.using(conf.DATABASE).filter(pk=self._identity.id)

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+from functools import partial
 from typing import Any
 
 from django_q.brokers import Broker
@@ -14,6 +15,7 @@ from django_q.cluster import Sentinel, set_cpu_affinity
 from django_q.conf import Conf, psutil
 
 from jobs.cluster import fleet as fleets
+from jobs.cluster.bell import Bell
 from jobs.cluster.clock_link import ClockLink
 from jobs.cluster.deaths import Obituaries
 from jobs.cluster.flag import Flag
@@ -23,10 +25,13 @@ from jobs.cluster.mailbox import Message, Receiver
 from jobs.cluster.process import close_connections, set_title, settle
 from jobs.cluster.wake import HasFileno, Wake
 from jobs.cluster.worker_process import run_worker_process
+from jobs.conf import settings as conf
 from jobs.models import ClusterStatus
 
 GUARD_CYCLE = 0.1
-"""Seconds between two looks, at the longest: what a hard timeout may be late."""
+"""Seconds between two looks while something is about to happen that nobody tells of."""
+CALM_CYCLE = 0.5
+"""The same otherwise: ends of processes, messages and known deadlines end the wait."""
 HOLDING_CYCLE = 0.01
 """The same while some worker has claimed several jobs: what one of them may be late for it."""
 FACTS_EVERY = 0.5
@@ -68,7 +73,7 @@ class JobsSentinel(Sentinel):  # type: ignore[misc]
             not_ours=not_ours,
             # If the parent is killed the cluster still stops in good order.
             death_signal=signal.SIGTERM,
-            handlers={signal.SIGTERM: self._asked_to_stop, signal.SIGCHLD: lambda *args: None},
+            handlers={signal.SIGTERM: self._asked_to_stop, signal.SIGCHLD: self._note_end},
         )
         self._wake.arm()
         self.identity = identity
@@ -76,10 +81,14 @@ class JobsSentinel(Sentinel):  # type: ignore[misc]
         self._control = control
         self._obituaries = Obituaries()
         self._clock = ClockLink(identity, self._ends, run_once=run_once)
-        self.fleet = Fleet(identity, run_worker_process, self._ends)
+        self._bell = Bell(self._wake)
+        self.fleet = Fleet(identity, partial(run_worker_process, self._bell), self._ends)
         self._exit = EXIT_STOPPED
         self._deadline: float | None = None
         self._next_facts = 0.0
+        self._facts: Message = {}
+        self._child_ended = False
+        self._next_round = 0.0
         self.start()
 
     def start(self) -> None:
@@ -101,28 +110,48 @@ class JobsSentinel(Sentinel):  # type: ignore[misc]
         self.start_event.set()
         self._say(logging.INFO, f"{self.identity.name} runs, {self.pool_size} workers")
         while not (self._is_stopping and not self.fleet.members):
-            cycle = HOLDING_CYCLE if self.fleet.holds else GUARD_CYCLE
-            self._wake.wait(cycle, self._control, self._clock)
-            for message in self._control.receive():
+            self._wait()
+            messages = [*self._control.receive(), *self._clock.receive()]
+            for message in messages:
                 self._handle(message)
-            for message in self._clock.receive():
-                self._handle(message)
-            for member in self.fleet.enforce():
-                self._say(logging.ERROR, f"killed worker {member.pid}: {member.killed_for}")
             for member in self.fleet.stuck():
                 self._clock.post({"kind": "stuck", "worker": member.slot.worker_id})
-            for loss in self.fleet.reap():
-                self._note(loss)
-            if self._stop_level and not self._is_stopping:
-                self._begin_stop()
-            if self._is_stopping:
-                self._hurry()
-            else:
-                self.fleet.fill()
-            self._keep_clock()
-            if time.monotonic() > self._next_facts:
-                self._tell_facts()
+            if messages or self._child_ended or time.monotonic() >= self._next_round:
+                self._go_round()
         self.stop()
+
+    def _wait(self) -> None:
+        """Wait until something happens, or has to be looked for."""
+        holds = self.fleet.holds
+        self._bell.listen(not holds)
+        left = self._next_round - time.monotonic()
+        self._wake.wait(min(left, HOLDING_CYCLE) if holds else left, self._control, self._clock)
+
+    def _go_round(self) -> None:
+        self._child_ended = False
+        for member in self.fleet.enforce():
+            self._say(logging.ERROR, f"killed worker {member.pid}: {member.killed_for}")
+        for loss in self.fleet.reap():
+            self._note(loss)
+        if self._stop_level and not self._is_stopping:
+            self._begin_stop()
+        if self._is_stopping:
+            self._hurry()
+        else:
+            self.fleet.fill()
+        self._keep_clock()
+        if time.monotonic() > self._next_facts:
+            self._tell_facts()
+        self._next_round = time.monotonic() + self._pause()
+
+    def _pause(self) -> float:
+        """Seconds to the next round. No hard deadline that is not known yet can pass sooner than
+        the grace which every job has."""
+        if self._is_stopping or self.fleet.is_short or not self._clock.is_running:
+            return GUARD_CYCLE
+        unknown = max(conf.HARD_TIMEOUT_GRACE.total_seconds(), GUARD_CYCLE)
+        known = self.fleet.next_limit() - time.monotonic()
+        return max(0.0, min(CALM_CYCLE, unknown, known))
 
     def stop(self) -> None:
         """Let the clock write down the end; the workers are gone."""
@@ -140,6 +169,10 @@ class JobsSentinel(Sentinel):  # type: ignore[misc]
 
     def _asked_to_stop(self, *args: Any) -> None:
         self._stop_level = max(self._stop_level, 1)
+        self._next_round = 0.0
+
+    def _note_end(self, *args: Any) -> None:
+        self._child_ended = True
 
     def _handle(self, message: Message) -> None:
         match message["kind"]:
@@ -192,6 +225,7 @@ class JobsSentinel(Sentinel):  # type: ignore[misc]
         """Start another clock if it has died or hangs, and tell it of the deaths that it missed."""
         if died := self._clock.keep_alive():
             self.reincarnations += 1
+            self._facts = {}
             for death in self._obituaries.unconfirmed():
                 self._clock.post(death.as_message())
             if self._is_stopping:
@@ -199,17 +233,19 @@ class JobsSentinel(Sentinel):  # type: ignore[misc]
             self._say(logging.CRITICAL, f"the clock has died: {died}; there is a new one")
 
     def _tell_facts(self) -> None:
-        self._next_facts = time.monotonic() + FACTS_EVERY
-        self._clock.post(
-            {
-                "kind": "facts",
-                "born": self.tob.isoformat(),
-                "sentinel": os.getpid(),
-                "workers": self.fleet.pids(),
-                "reincarnations": self.reincarnations,
-                "status": self._status(),
-            }
-        )
+        """Tell the clock what has changed since it was last told."""
+        facts = {
+            "kind": "facts",
+            "born": self.tob.isoformat(),
+            "sentinel": os.getpid(),
+            "workers": self.fleet.pids(),
+            "reincarnations": self.reincarnations,
+            "status": self._status(),
+        }
+        if facts != self._facts:
+            self._next_facts = time.monotonic() + FACTS_EVERY
+            self._facts = facts
+            self._clock.post(facts)
 
     def _status(self) -> str:
         if self._is_stopping:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from django.db import DatabaseError, InterfaceError, OperationalError, connections
 
 from jobs.conf import settings as conf
-from jobs.ledger import Ledger, ledger
+from jobs.ledger import Ledger, connect, ledger
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
@@ -33,6 +33,14 @@ class TooMuchForTheDatabase(DatabaseError):
 def thread_connection() -> BaseDatabaseWrapper:
     """This thread's own connection to the ledger's database, as the ORM uses it."""
     return connections[conf.DATABASE]
+
+
+def ledger_connection() -> BaseDatabaseWrapper:
+    """A connection of this thread that knows the ledger's statements, and from now on is what the
+    ORM uses here too: one connection, not two. Raises the database's error if there is none."""
+    connection = connect()
+    connections[conf.DATABASE] = connection
+    return connection
 
 
 class LedgerSession:

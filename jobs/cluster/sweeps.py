@@ -12,7 +12,6 @@ from uuid import UUID
 
 from jobs.cluster import journals, recovery
 from jobs.cluster.identity import Identity, end_cluster, end_workers
-from jobs.cluster.process import exists
 from jobs.cluster.pulse import SILENCE, Pulse
 from jobs.conf import settings as conf
 from jobs.execution import rescue
@@ -115,14 +114,6 @@ def _rescue_living(ledger: Ledger, detail: str, **which: Any) -> int:
     if rescued:
         logger.warning("rescued %s of %s dead workers: %s", rescued, len(ids), detail)
     return rescued
-
-
-def vanished_workers(identity: Identity) -> set[int]:
-    """The workers of this cluster whose process is gone, though their end is not noted."""
-    rows = Worker.objects.using(conf.DATABASE).filter(
-        cluster_id=identity.id, stopped_at__isnull=True
-    )
-    return {pk for pk, pid in rows.values_list("pk", "pid") if not exists(pid)}
 
 
 def rescue_orphans(ledger: Ledger) -> int:

@@ -7,11 +7,15 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from django.db import connections
 
 from jobs.cluster.session import CONNECTION_LOST, LedgerSession, thread_connection
 from jobs.ledger import Ledger
+
+if TYPE_CHECKING:
+    from django.db.backends.base.base import BaseDatabaseWrapper
 
 LONGEST_PAUSE = 30.0
 AFTER_LOSS = 1.0
@@ -33,6 +37,11 @@ class Tick:
     def next_after(self, wanted: float | None) -> None:
         self.due = time.monotonic() + (self.every if wanted is None else wanted)
 
+    def call(self) -> None:
+        """Have it run in this round of its ticker; one that has failed waits for its turn."""
+        if not self.failures:
+            self.due = 0.0
+
 
 class Ticker(threading.Thread):
     """Runs its ticks, one after the other, over a connection of its own.
@@ -41,9 +50,16 @@ class Ticker(threading.Thread):
     the thread ends only by `stop()`.
     """
 
-    def __init__(self, name: str, ticks: Sequence[Tick]) -> None:
+    def __init__(
+        self,
+        name: str,
+        ticks: Sequence[Tick],
+        *,
+        connect: Callable[[], BaseDatabaseWrapper] = thread_connection,
+    ) -> None:
         super().__init__(name=name, daemon=True)
         self._ticks = ticks
+        self._connect = connect
         self._poked = threading.Event()
         self._stopping = False
 
@@ -60,7 +76,7 @@ class Ticker(threading.Thread):
         self._poked.set()
 
     def run(self) -> None:
-        session = LedgerSession(thread_connection, pause=time.sleep)
+        session = LedgerSession(self._connect, pause=time.sleep)
         while not self._stopping:
             self._poked.clear()
             for tick in self._ticks:
@@ -85,6 +101,7 @@ class Ticker(threading.Thread):
             # Of whatever kind: the other ticks have nothing to do with it.
             pause = self._put_off(tick, LONGEST_PAUSE)
             logger.exception("%s failed; again in %.1f s", tick.name, pause)
+            session.close()
             connections.close_all()
             return
         tick.failures = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -45,6 +46,13 @@ class Wake:
                 readable.register(source.fileno(), select.POLLIN)
         readable.poll(max(0.0, timeout) * 1000)
         self.drain()
+
+    def poke(self) -> None:
+        """End the wait, or the next one. From any thread, or process that was forked after this
+        was made."""
+        # A pipe that is full wakes as well.
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._writer, b"\0")
 
     def drain(self) -> None:
         """Forget the signals so far."""

@@ -68,6 +68,7 @@ class Worker:
         *,
         journal: Path | None = None,
         on_outcome: Callable[[Outcome], object] = lambda outcome: None,
+        on_batch: Callable[[], object] = lambda: None,
     ) -> None:
         self.id = 0
         self._identity = identity
@@ -75,6 +76,7 @@ class Worker:
         self._slot = slot
         self._wake = wake
         self._on_outcome = on_outcome
+        self._on_batch = on_batch
         self._stopping = False
         self._life = ServiceLife(pool)
         self._unknown = Unknown()
@@ -131,6 +133,8 @@ class Worker:
         kept = self._appetite.keep(known)
         self._give_back(known[kept:])
         self._holding.take(known[:kept])
+        if kept > 1:
+            self._on_batch()
         while not self._stopping and (job := self._holding.next()):
             self._run_next(job)
             if self._holding.is_due:

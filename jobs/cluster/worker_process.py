@@ -9,6 +9,7 @@ from multiprocessing.process import current_process
 from pathlib import Path
 from typing import Any
 
+from jobs.cluster.bell import Bell
 from jobs.cluster.identity import Identity
 from jobs.cluster.process import be_a_worker, set_title, settle
 from jobs.cluster.session import CONNECTION_LOST
@@ -21,6 +22,7 @@ logger = logging.getLogger("jobs.cluster")
 
 
 def run_worker_process(
+    bell: Bell,
     identity: Identity,
     pool: Pool,
     slot: Slot,
@@ -30,7 +32,7 @@ def run_worker_process(
 ) -> None:
     """Settle down as a child of the sentinel, and work until it is time to leave."""
     wake = Wake()
-    worker = Worker(identity, pool, slot, wake, journal=journal)
+    worker = Worker(identity, pool, slot, wake, journal=journal, on_batch=bell.ring)
     # Handled and not ignored, as what is ignored stays so in the programs that a job starts.
     handlers: dict[signal.Signals, Any] = {
         signal.SIGTERM: worker.stop,

@@ -49,7 +49,7 @@ def run_once(
 
     Does nothing where django-q2 has another broker or its scheduler is off.
     """
-    if not _is_ours():
+    if not is_ours():
         return ScheduleReport()
     now = now or ledger(connection).now()
     enqueued = broken = 0
@@ -64,7 +64,8 @@ def run_once(
     return ScheduleReport(enqueued, broken)
 
 
-def _is_ours() -> bool:
+def is_ours() -> bool:
+    """Whether these schedules are for us to run."""
     if not (Conf.SCHEDULER and Conf.BROKER_CLASS):
         return False
     broker = import_string(Conf.BROKER_CLASS)

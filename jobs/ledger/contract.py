@@ -100,5 +100,6 @@ class Ledger(ABC):
         """Give a lease back, if it is this holder's."""
 
     @abstractmethod
-    def heartbeat(self, cluster_id: UUID) -> bool:
-        """Say that a cluster lives; False if it was declared lost or stopped meanwhile."""
+    def heartbeat(self, cluster_id: UUID) -> bool | None:
+        """Say that a cluster lives, and return whether it is asked to start anew; None if it was
+        declared lost or stopped meanwhile."""

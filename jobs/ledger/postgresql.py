@@ -184,14 +184,14 @@ class PostgresLedger(PostgresArrivals):
             )
         )
 
-    def heartbeat(self, cluster_id: UUID) -> bool:
-        return bool(
-            self._count(
-                "UPDATE jobs_cluster SET heartbeat_at = clock_timestamp() "
-                "WHERE id = %s AND status NOT IN ('lost', 'stopped')",
-                [cluster_id],
-            )
+    def heartbeat(self, cluster_id: UUID) -> bool | None:
+        found = self._fetch(
+            "UPDATE jobs_cluster SET heartbeat_at = clock_timestamp() "
+            "WHERE id = %s AND status NOT IN ('lost', 'stopped') "
+            "RETURNING restart_requested_at",
+            [cluster_id],
         )
+        return found[0][0] is not None if found else None
 
     def _moment(self, value: dt.datetime | None) -> str | None:
         return value.isoformat() if value is not None else None

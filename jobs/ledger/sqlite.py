@@ -191,14 +191,14 @@ class SqliteLedger(SqliteArrivals):
             )
         )
 
-    def heartbeat(self, cluster_id: UUID) -> bool:
-        return bool(
-            self._count(
-                "UPDATE jobs_cluster SET heartbeat_at = %s "
-                "WHERE id = %s AND status NOT IN ('lost', 'stopped')",
-                [self._now(), cluster_id.hex],
-            )
+    def heartbeat(self, cluster_id: UUID) -> bool | None:
+        found = self._fetch(
+            "UPDATE jobs_cluster SET heartbeat_at = %s "
+            "WHERE id = %s AND status NOT IN ('lost', 'stopped') "
+            "RETURNING restart_requested_at",
+            [self._now(), cluster_id.hex],
         )
+        return found[0][0] is not None if found else None
 
     def _moment(self, value: dt.datetime | None) -> str | None:
         return value.astimezone(dt.UTC).replace(tzinfo=None).isoformat(" ") if value else None
