@@ -113,10 +113,10 @@ class JobDefinition(Task):
         return replace(self, declared=False, **changes)
 
     def enqueue_many(self, calls: Iterable[Call]) -> list[UUID]:
-        """Enqueue one job for each call, with one statement for each 1,000; return their ids.
+        """Enqueue one job for each call, all or none; return their ids, in the order of the calls.
 
         A call is a dict of keyword arguments, a tuple of positional ones, or a single value. All
-        are checked before any is enqueued. Raises InvalidArguments.
+        are checked before any is inserted. Raises InvalidArguments.
         """
         from jobs import dispatch
 
