@@ -1,8 +1,9 @@
-"""Walks many rows in the order of their ids, a page at a time."""
+"""Reads many rows in an order, a page at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -37,6 +38,21 @@ def pages(rows: QuerySet[Any] | Iterable[UUID], size: int = PAGE) -> Iterator[li
         if len(ids) < size:
             return
         ids = list(page.filter(pk__gt=ids[-1])[:size])
+
+
+def first_of(parts: Sequence[QuerySet[Any]], ordering: Sequence[str], count: int) -> list[Any]:
+    """The first `count` rows, in this order, of querysets that have no row in common.
+
+    Each part is read in that order, so that each can use an index of its own. Of several parts the
+    `ordering` must name plain fields that are never empty and no text, such as "-id".
+    """
+    if len(parts) == 1:
+        return list(parts[0].order_by(*ordering)[:count])
+    rows = [row for part in parts for row in part.order_by(*ordering)[:count]]
+    # By the last field first: sorting keeps the order of equal rows.
+    for name in reversed(ordering):
+        rows.sort(key=attrgetter(name.lstrip("-")), reverse=name.startswith("-"))
+    return rows[:count]
 
 
 def _plain(rows: QuerySet[Any]) -> QuerySet[Any]:

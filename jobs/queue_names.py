@@ -10,16 +10,20 @@ from jobs.conf import settings as conf
 from jobs.exceptions import UnknownQueue
 from jobs.models import Job, Queue
 
-# Steps from one name to the next through the index on (queue, id): a handful of look-ups, where
-# DISTINCT would read every job that there ever was.
+# Steps from one name to the next through the index by queue, which has all jobs but running ones: a
+# handful of look-ups, where DISTINCT would read every job that there ever was.
 _IN_USE = """
 WITH RECURSIVE used(name) AS (
-    SELECT MIN(queue) FROM {table}
+    SELECT MIN(queue) FROM {table} WHERE NOT (state = 'running')
     UNION ALL
-    SELECT (SELECT MIN(queue) FROM {table} WHERE queue > used.name)
+    SELECT (
+        SELECT MIN(queue) FROM {table} WHERE queue > used.name AND NOT (state = 'running')
+    )
     FROM used WHERE used.name IS NOT NULL
 )
 SELECT name FROM used WHERE name IS NOT NULL
+UNION
+SELECT queue FROM {table} WHERE state = 'running'
 """
 
 

@@ -155,6 +155,6 @@ def _offered(name: str) -> JobDefinition | None:
     # PostgreSQL takes no NUL, not even to look for it.
     if definition is None and "\x00" not in name:
         # A process that serves pages has not imported every module that the ledger names.
-        known = Job.objects.filter(definition=name).exists()
+        known = any(jobs.exists() for jobs in Job.objects.filter(definition=name).by_state())
         definition = registry.find(name) if known else None
     return None if definition is None or definition.internal else definition

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
@@ -22,10 +23,12 @@ from jobs.admin.readonly import ReadOnlyAdmin
 from jobs.admin.timeline import timeline_of
 from jobs.definitions import JobDefinition
 from jobs.execution.policy import Policy
-from jobs.models import FINISHED_STATES, FailedJob, Job, JobState, JobTag
+from jobs.models import FailedJob, Job, JobState, JobTag
+from jobs.models.job import JobQuerySet
 
 LOG_LINES = 500
-NARROWING = ("q", "queue", "definition", "tag", "period", "from", "to")
+GROUPS = 8
+"""A search for more definitions than this reads the newest jobs until it has found enough."""
 
 
 @admin.register(Job)
@@ -71,17 +74,55 @@ class JobAdmin(ReadOnlyAdmin):
         return request.user.has_perm("jobs.dispatch_job")
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
-        """Newest first; the finished ones of a state by their end, which is what is indexed.
+        """Newest first; those with a due time the soonest first, and finished ones the latest end
+        first. It is what the state's own index has.
 
-        Among the many that succeeded a further filter has the better index. The few that did not
-        are found by their state alone, whatever else is asked: they may all be old, and a walk
-        from the newest job would pass millions.
+        The jobs of a queue or definition have indexes by the time they were enqueued. The few that
+        did not succeed are found by their state alone, whatever else is asked: they may all be
+        old, and a walk from the newest job would pass millions.
         """
         state = request.GET.get("state")
-        narrowed = any(request.GET.get(name) for name in NARROWING)
-        if state in FINISHED_STATES and not (state == JobState.SUCCEEDED and narrowed):
+        grouped = self._is_grouped(request)
+        tagged = request.GET.get("tag") or request.GET.get("q")
+        if state in (JobState.FAILED, JobState.CANCELLED):
             return ("-finished_at", "-id")
+        if grouped:
+            return ("-enqueued_at", "-id")
+        if state == JobState.SUCCEEDED and not tagged and not self._has_period(request):
+            return ("-finished_at", "-id")
+        if state == JobState.SCHEDULED and not tagged:
+            return ("due_at", "id")
         return ("-id",)
+
+    def parts_of(self, request: HttpRequest, rows: JobQuerySet) -> Sequence[QuerySet[Job]]:
+        if not self._is_grouped(request):
+            return (rows,)
+        names = self._definitions(request)
+        groups = [rows.filter(definition=name) for name in names] if names else [rows]
+        state = request.GET.get("state")
+        states = [state] if state else []
+        return [part for group in groups for part in group.by_state(*states)]
+
+    def _is_grouped(self, request: HttpRequest) -> bool:
+        """Whether the list is of so few queues or definitions that each can be read by itself."""
+        if request.GET.get("tag"):
+            return False
+        searched = self._definitions(request)
+        if request.GET.get("q") and not searched:
+            return False
+        by_filter = request.GET.get("queue") or request.GET.get("definition")
+        return bool(by_filter or searched) and len(searched) <= GROUPS
+
+    def _definitions(self, request: HttpRequest) -> list[str]:
+        """The definitions that the search is for, looked up once in a request."""
+        found: list[str] | None = getattr(request, "_jobs_searched", None)
+        if found is None:
+            found = search.definitions_of_jobs(request.GET.get("q", ""))
+            setattr(request, "_jobs_searched", found)  # noqa: B010
+        return found
+
+    def _has_period(self, request: HttpRequest) -> bool:
+        return any(request.GET.get(name) for name in ("period", "from", "to"))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
         # Arguments and results can be large, and no column shows them.
@@ -93,7 +134,7 @@ class JobAdmin(ReadOnlyAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Job], search_term: str
     ) -> tuple[QuerySet[Job], bool]:
-        return search.jobs(queryset, search_term), False
+        return search.jobs(queryset, search_term, self._definitions(request)), False
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import SEARCH_VAR, ChangeList
@@ -15,6 +15,10 @@ from django.http import HttpRequest
 from django.utils.timezone import is_naive
 
 from jobs.admin.moments import YEARS
+from jobs.keyset import first_of
+
+if TYPE_CHECKING:
+    from jobs.admin.readonly import ListedAdmin
 
 OLDER = "after"
 NEWER = "before"
@@ -48,18 +52,11 @@ class KeysetChangeList(ChangeList):
         size = self.list_per_page
         if newer is not None:
             backwards = [_reverse(name) for name in ordering]
-            rows = list(
-                self.queryset.filter(_behind(self.model, backwards, newer)).order_by(*backwards)[
-                    : size + 1
-                ]
-            )
+            rows = self._first(request, backwards, newer, size + 1)
             more_newer, more_older = len(rows) > size, True
             rows = rows[:size][::-1]
         else:
-            queryset = self.queryset
-            if older is not None:
-                queryset = queryset.filter(_behind(self.model, ordering, older))
-            rows = list(queryset[: size + 1])
+            rows = self._first(request, ordering, older, size + 1)
             more_newer, more_older = older is not None, len(rows) > size
             rows = rows[:size]
 
@@ -75,6 +72,16 @@ class KeysetChangeList(ChangeList):
         self.first_page_url = self.get_query_string() if older or newer else ""
         self.newer_url = self._page_url(NEWER, ordering, rows[0]) if more_newer and rows else ""
         self.older_url = self._page_url(OLDER, ordering, rows[-1]) if more_older and rows else ""
+
+    def _first(
+        self, request: HttpRequest, ordering: list[str], cursor: str | None, count: int
+    ) -> list[Any]:
+        """The first rows of the list, or the first behind a cursor."""
+        queryset = self.queryset
+        if cursor is not None:
+            queryset = queryset.filter(_behind(self.model, ordering, cursor))
+        admin = cast("ListedAdmin", self.model_admin)
+        return first_of(admin.parts_of(request, queryset), ordering, count)
 
     def _page_url(self, direction: str, ordering: list[str], row: Model) -> str:
         key = [_text(row, name.lstrip("-")) for name in ordering]

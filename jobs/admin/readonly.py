@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin, messages
@@ -44,6 +45,11 @@ class ListedAdmin(OperationsMixin):
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[KeysetChangeList]:
         return KeysetChangeList
+
+    def parts_of(self, request: HttpRequest, rows: Any) -> Sequence[QuerySet[Any]]:
+        """The rows of the list as querysets without a row in common, each of which an index
+        leads to in the list's order."""
+        return (rows,)
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         """Only what a filter answers for; the admin would take any field, indexed or not."""

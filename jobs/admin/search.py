@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
@@ -12,8 +13,11 @@ from jobs.models import FailedJob, Job
 TAG = "tag:"
 
 
-def jobs(rows: QuerySet[Job], text: str) -> QuerySet[Job]:
-    """Jobs with this id; else of the definitions whose name holds the text; else with this tag."""
+def jobs(rows: QuerySet[Job], text: str, definitions: Sequence[str]) -> QuerySet[Job]:
+    """Jobs with this id; else of the definitions whose name holds the text; else with this tag.
+
+    `definitions` is what `definitions_of_jobs` tells of the same text.
+    """
     text = text.strip()
     if not text:
         return rows
@@ -22,12 +26,18 @@ def jobs(rows: QuerySet[Job], text: str) -> QuerySet[Job]:
     found = as_uuid(text)
     if found is not None:
         return rows.filter(pk=found)
-    definitions = _definitions(text)
-    if definitions:
-        return rows.filter(definition__in=definitions)
-    if Job.objects.filter(definition=text).exists():
-        return rows.filter(definition=text)
-    return rows.filter(tags__name=text)
+    return rows.filter(definition__in=definitions) if definitions else rows.filter(tags__name=text)
+
+
+def definitions_of_jobs(text: str) -> list[str]:
+    """The definitions that `jobs` looks for with this text, if it looks for definitions."""
+    text = text.strip()
+    if not text or text.startswith(TAG) or as_uuid(text) is not None:
+        return []
+    if definitions := _definitions(text):
+        return definitions
+    of_old = Job.objects.filter(definition=text)
+    return [text] if any(part.exists() for part in of_old.by_state()) else []
 
 
 def failed_jobs(rows: QuerySet[FailedJob], text: str) -> QuerySet[FailedJob]:

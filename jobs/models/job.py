@@ -40,6 +40,20 @@ class JobQuerySet(models.QuerySet["Job"]):
     def on_queues(self, names: Iterable[str]) -> JobQuerySet:
         return self.filter(queue__in=list(names))
 
+    def by_state(self, *states: str) -> list[JobQuerySet]:
+        """The same jobs in parts, one for each of these states, all by default.
+
+        The indexes of definitions and queues go on with the state and the time, so each part is
+        read in the order of time by index, however many jobs the others have. `keyset.first_of`
+        merges them.
+        """
+        # Says to the database that those indexes, which lack running jobs, hold a part.
+        resting = self.exclude(state=JobState.RUNNING)
+        return [
+            self.running() if state == JobState.RUNNING else resting.in_state(state)
+            for state in states or JobState.values
+        ]
+
     def held_by(self, worker_ids: Iterable[int]) -> JobQuerySet:
         """Jobs that run, or ran when they were last heard of, on these workers."""
         return self.running().filter(worker_id__in=list(worker_ids))
@@ -167,12 +181,29 @@ class Job(models.Model):
             models.Index("follows", name="jobs_job_blocked", condition=Q(state="blocked")),
             models.Index(
                 "state",
-                F("finished_at").desc(),
+                "finished_at",
                 name="jobs_job_finished",
                 condition=Q(finished_at__isnull=False),
             ),
-            models.Index("definition", F("id").desc(), name="jobs_job_definition"),
-            models.Index("queue", F("id").desc(), name="jobs_job_queue"),
+            # For the lists; see `JobQuerySet.by_state`. A running job is not in them, which spares
+            # the claim two entries: the few that run are found by their worker's index. All rise
+            # with time, so that new entries fill the last page of their group.
+            models.Index(
+                "definition",
+                "state",
+                "enqueued_at",
+                "id",
+                name="jobs_job_definition",
+                condition=~Q(state="running"),
+            ),
+            models.Index(
+                "queue",
+                "state",
+                "enqueued_at",
+                "id",
+                name="jobs_job_queue",
+                condition=~Q(state="running"),
+            ),
             models.Index(
                 "schedule",
                 F("slot_at").desc(),

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Mapping
 from typing import Any, Self, TypeVar
 
 from django.db import connections
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Value
 
 from jobs.conf import settings as conf
 
@@ -54,7 +54,8 @@ def bounded_counts(
     parts: list[str] = []
     parameters: list[Any] = []
     for number, queryset in enumerate(rows.values()):
-        query = queryset.order_by().values("pk")[: limit + 1].query
+        # No column at all: then an index that finds the rows is all that is read.
+        query = queryset.order_by().values(row=Value(1))[: limit + 1].query
         sql, values = query.get_compiler(connection=connection).as_sql()
         parts.append(f"(SELECT COUNT(*) FROM ({sql}) AS counted_{number})")
         parameters += values

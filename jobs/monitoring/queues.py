@@ -18,6 +18,8 @@ from jobs.models.job import JobQuerySet
 from jobs.monitoring.counting import LIMIT, BoundedCount, bounded_counts
 from jobs.monitoring.recent import HOUR, span
 
+RESTING = (JobState.SCHEDULED, JobState.BLOCKED)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueStats:
@@ -89,8 +91,8 @@ def queue_stats(
 ) -> list[QueueStats]:
     """Tell of each of these queues, of all by default, in the order in which they are served.
 
-    Ready and running jobs are exact up to `limit` for each queue. Scheduled and blocked ones are
-    exact up to `limit` on all queues together; if there are more, all these counts are capped.
+    Counts are exact up to `limit` for each queue; those of running jobs up to `limit` on all queues
+    together: if there are more, all of them are capped.
     """
     names = list(queue_names.known() if queues is None else queues)
     decided = Queue.objects.using(conf.DATABASE).in_bulk(names)
@@ -98,10 +100,10 @@ def queue_stats(
         Queue.objects.using(conf.DATABASE).paused(ledger().now()).values_list("pk", flat=True)
     )
     ready = queue_sizes(names, limit)
-    others = {
-        state: _per_queue(state, names, limit)
-        for state in (JobState.SCHEDULED, JobState.BLOCKED, JobState.RUNNING)
-    }
+    resting = bounded_counts(
+        {(state, name): _resting(state, name) for state in RESTING for name in names}, limit
+    )
+    running = _running_per_queue(names, limit)
     past = span(window, limit)
     ended = Counter(
         {
@@ -120,9 +122,9 @@ def queue_stats(
             QueueStats(
                 name=name,
                 ready=ready[name],
-                scheduled=others[JobState.SCHEDULED][name],
-                blocked=others[JobState.BLOCKED][name],
-                running=others[JobState.RUNNING][name],
+                scheduled=resting[JobState.SCHEDULED, name],
+                blocked=resting[JobState.BLOCKED, name],
+                running=running[name],
                 wait=queue_wait(name, limit) if ready[name] else None,
                 paused=name in paused,
                 paused_until=row.paused_until if name in paused else None,
@@ -140,9 +142,14 @@ def _ready(name: str) -> JobQuerySet:
     return Job.objects.using(conf.DATABASE).ready().on_queues([name])
 
 
-def _per_queue(state: str, names: Sequence[str], limit: int) -> dict[str, BoundedCount]:
-    """Jobs of a state by queue, from `limit` + 1 of them: no index leads to one queue's."""
-    sample = Job.objects.using(conf.DATABASE).in_state(state).order_by().values("queue")
+def _resting(state: str, name: str) -> JobQuerySet:
+    (part,) = Job.objects.using(conf.DATABASE).on_queues([name]).by_state(state)
+    return part
+
+
+def _running_per_queue(names: Sequence[str], limit: int) -> dict[str, BoundedCount]:
+    """From `limit` + 1 of all that run: no index leads to one queue's."""
+    sample = Job.objects.using(conf.DATABASE).running().order_by().values("queue")
     found = Counter(row["queue"] for row in sample[: limit + 1])
     capped = found.total() > limit
     return {name: BoundedCount(found[name], capped=capped) for name in names}

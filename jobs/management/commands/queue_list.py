@@ -10,10 +10,10 @@ from django.db.models import Exists, OuterRef
 
 from jobs import queue_names, registry
 from jobs.conf import settings as conf
+from jobs.keyset import first_of
 from jobs.management.command import OperatorCommand, nothing, positive, refusal
 from jobs.management.output import as_json, plain, table
 from jobs.models import Job, JobState, JobTag
-from jobs.models.job import JobQuerySet
 from jobs.monitoring.queues import queue_stats
 
 LIMIT = 50
@@ -68,7 +68,7 @@ class Command(OperatorCommand):
         self.show(options, {"queues": queues}, table(headings, rows))
 
     def _list_jobs(self, options: Mapping[str, Any]) -> None:
-        jobs = list(_jobs(options)[: options["limit"] or LIMIT])
+        jobs = _jobs(options, options["limit"] or LIMIT)
         if options["json"]:
             self.stdout.write(as_json({"jobs": [_facts(job) for job in jobs]}))
         if not jobs:
@@ -93,20 +93,22 @@ class Command(OperatorCommand):
             self.stdout.write(table(headings, rows))
 
 
-def _jobs(options: Mapping[str, Any]) -> JobQuerySet:
+def _jobs(options: Mapping[str, Any], limit: int) -> list[Job]:
+    """The newest jobs that the options ask for."""
     jobs = Job.objects.using(conf.DATABASE).defer("result", "options")
+    states = [options["state"]] if options["state"] else []
     if options["queue"]:
         jobs = jobs.on_queues([queue_names.resolve(options["queue"])])
-    if options["state"]:
-        jobs = jobs.in_state(options["state"])
     if definition := options["definition"]:
         jobs = jobs.filter(definition=definition)
-        if not jobs.exists():
+        if not any(part.exists() for part in jobs.by_state(*states)):
             registry.get(definition)
     if options["tag"]:
         tags = JobTag.objects.using(conf.DATABASE).filter(job=OuterRef("pk"), name=options["tag"])
         jobs = jobs.filter(Exists(tags))
-    return jobs.order_by("-pk")
+    if options["queue"] or options["definition"]:
+        return first_of(jobs.by_state(*states), ("-enqueued_at", "-pk"), limit)
+    return list((jobs.in_state(*states) if states else jobs).order_by("-pk")[:limit])
 
 
 def _facts(job: Job) -> dict[str, Any]:
