@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from jobs.ledger import rows
 from jobs.ledger.arrivals_postgresql import PostgresArrivals
+from jobs.ledger.frontier import Frontier
 from jobs.ledger.outcome import ClaimedJob
 from jobs.ledger.sql import ENDED, STATE_NOW
 
+if TYPE_CHECKING:
+    from django.db.backends.base.base import BaseDatabaseWrapper
+
 _RETURNED = ", ".join(f"job.{column}" for column in rows.CLAIMED_COLUMNS.split(", "))
 
-# The lateral subquery is read lane by lane, so a later queue is not touched once enough was found.
-# MATERIALIZED: the rows are locked once, whatever plan the update takes.
+# The lateral subquery is read lane by lane, so a later queue is not touched once enough was found,
+# and each from its frontier. MATERIALIZED: the rows are locked once, whatever plan the update has.
 _CLAIM = f"""
 WITH taken AS MATERIALIZED (
     SELECT picked.id
-    FROM unnest(%s::text[]) WITH ORDINALITY AS lane (name, place)
+    FROM unnest(%s::text[], %s::bigint[], %s::uuid[]) AS lane (name, rank, id)
     CROSS JOIN LATERAL (
         SELECT job.id FROM jobs_job AS job
         WHERE job.state = 'ready' AND job.queue = lane.name {{known}}
+        AND (job.claim_rank, job.id) > (lane.rank, lane.id)
         AND NOT EXISTS (
             SELECT 1 FROM jobs_queue AS paused
             WHERE paused.name = lane.name AND paused.paused_at IS NOT NULL
@@ -119,6 +124,10 @@ JOIN jobs_job AS job ON job.id = failed.job_id
 class PostgresLedger(PostgresArrivals):
     """The ledger on PostgreSQL 13 or later."""
 
+    def __init__(self, connection: BaseDatabaseWrapper) -> None:
+        super().__init__(connection)
+        self._frontier = Frontier()
+
     def now(self) -> dt.datetime:
         moment: dt.datetime = self._fetch("SELECT clock_timestamp()", ())[0][0]
         return moment
@@ -131,17 +140,28 @@ class PostgresLedger(PostgresArrivals):
         limit: int,
         except_definitions: Sequence[str] = (),
     ) -> list[ClaimedJob]:
-        parameters: list[Any] = [list(queues)]
-        known = ""
-        if except_definitions:
-            known = "AND job.definition <> ALL(%s::text[])"
-            parameters.append(list(except_definitions))
-        parameters += [limit, limit, worker_id]
-        found = self._fetch(_CLAIM.format(known=known), parameters)
+        found = self._claim(worker_id, queues, limit, except_definitions)
+        if not found and not self._frontier.is_start:
+            self._frontier.reset()
+            found = self._claim(worker_id, queues, limit, except_definitions)
+        if len(found) == limit:
+            self._frontier.reach((row[2], row[-1], row[0]) for row in found)
+        else:
+            self._frontier.reset()
         place = {name: index for index, name in enumerate(queues)}
         # RETURNING keeps no order: queue, then rank, then age.
         found.sort(key=lambda row: (place[row[2]], row[-1], row[0]))
         return [rows.claimed_job(row) for row in found]
+
+    def _claim(
+        self, worker_id: int, queues: Sequence[str], limit: int, except_definitions: Sequence[str]
+    ) -> list[tuple[Any, ...]]:
+        parameters: list[Any] = [list(queues), *self._frontier.bounds(queues, limit)]
+        known = ""
+        if except_definitions:
+            known = "AND job.definition <> ALL(%s::text[])"
+            parameters.append(list(except_definitions))
+        return self._fetch(_CLAIM.format(known=known), [*parameters, limit, limit, worker_id])
 
     def claim_job(self, job_id: UUID, *, worker_id: int) -> ClaimedJob | None:
         found = self._fetch(_CLAIM_ONE, [worker_id, job_id])
