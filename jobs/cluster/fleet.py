@@ -36,6 +36,8 @@ class Member:
     """The attempt whose time was up."""
     stuck_in: Running | None = None
     """The attempt for which relief was asked."""
+    asked_at: float = 0.0
+    """When that was, on the monotonic clock."""
 
     @property
     def is_busy(self) -> bool:
@@ -63,6 +65,8 @@ TIMED_OUT = "timed out"
 OUT_OF_MEMORY = "out of memory"
 OUT_OF_GRACE = "shutdown"
 DID_NOT_LEAVE = "did not leave"
+ASK_AGAIN = 1.0
+"""Seconds after which relief that has not come is asked for again."""
 
 
 class Fleet:
@@ -165,12 +169,15 @@ class Fleet:
 
     def stuck(self) -> list[Member]:
         """The workers that hold jobs which wait too long for the end of another; each is told of
-        once for one attempt."""
+        once for one attempt, and again if nothing comes of it."""
         found = []
+        now = time.monotonic()
         for member in self.members:
             running = member.slot.running() if member.slot.waiting else None
-            if is_stuck(member.slot, running) and running != member.stuck_in:
-                member.stuck_in = running
+            if not is_stuck(member.slot, running):
+                continue
+            if running != member.stuck_in or now - member.asked_at > ASK_AGAIN:
+                member.stuck_in, member.asked_at = running, now
                 found.append(member)
         return found
 

@@ -4,6 +4,7 @@ written to the ledger."""
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -39,6 +40,8 @@ class Holding:
         self._finished: list[Outcome] = []
         self._ends: list[int] = []
         """Of each finished attempt: the size of the journal with it."""
+        self._is_unrecorded = False
+        """Whether the last end is not in the journal."""
         self._deliver_by = 0.0
         self._taken_over: list[Outcome] = []
         self.was_relieved = False
@@ -65,24 +68,27 @@ class Holding:
             if self._heed_relief() or self._is_stale():
                 return False
             job = self._waiting.popleft()
-            self._slot.begin(job.id, job.fence, deadline, len(self._waiting))
+            waiting = len(self._waiting) + len(self._finished)
+            self._slot.begin(job.id, job.fence, deadline, waiting)
         return True
 
     def end(self, outcome: Outcome) -> None:
         """Note how the job ended that was started last."""
         if not self._finished:
             self._deliver_by = time.monotonic() + DELIVER_EVERY
-        self._keep(outcome)
-        self._slot.end()
-
-    def _keep(self, outcome: Outcome) -> None:
         self._finished.append(outcome)
         try:
             self._journal.append(self._record(outcome))
-        except OSError as error:
+        except Exception as error:
+            # Until the ledger has it, or refuses it, only the slot says that the job was started.
+            logger.warning("an end is not in the journal, so it is written at once: %s", error)
+            self._ends.append(sys.maxsize)
             self._deliver_by = 0.0
-            logger.warning("no room for the journal, so every end is written at once: %s", error)
-        self._ends.append(self._journal.size)
+            self._is_unrecorded = True
+            self._slot.in_time()
+        else:
+            self._ends.append(self._journal.size)
+            self._slot.end()
 
     @property
     def is_due(self) -> bool:
@@ -99,6 +105,9 @@ class Holding:
         """Forget the ends: the ledger has them."""
         self._finished.clear()
         self._ends.clear()
+        if self._is_unrecorded:
+            self._is_unrecorded = False
+            self._slot.end()
         self._journal.reset()
 
     def written_by_others(self) -> list[Outcome]:
@@ -124,10 +133,8 @@ class Holding:
             return False
         self.was_relieved = True
         self._waiting.clear()
-        pairs = list(zip(self._finished, self._ends, strict=True))
-        self._taken_over += [outcome for outcome, end in pairs if end <= delivered]
-        left = [outcome for outcome, end in pairs if end > delivered]
-        self.written()
-        for outcome in left:
-            self._keep(outcome)
+        # The journal stays as it is: what the ledger has of it is refused if it comes again.
+        count = sum(end <= delivered for end in self._ends)
+        self._taken_over += self._finished[:count]
+        del self._finished[:count], self._ends[:count]
         return True

@@ -58,7 +58,8 @@ def is_stuck(slot: Slot, running: Running | None) -> bool:
 def _take_over(
     book: Ledger, worker_id: int, slot: Slot, journal: JournalReader, running: Running | None
 ) -> int:
-    # First: should we die in between, the worker itself looks for what it is said to hold.
+    # First: should we die in between, the worker itself looks for what it is said to hold, and
+    # relief is asked for again.
     slot.relieve()
     records = journal.read()
     held = {(job.id.hex, job.fence): job for job in book.held_by([worker_id])}

@@ -13,6 +13,8 @@ SIZE = mmap.PAGESIZE
 _CELLS = 16
 _VERSION, _JOB_HIGH, _JOB_LOW, _FENCE, _DEADLINE, _SINCE = range(6)
 _WORKER_ID, _JOBS_DONE, _READY, _LEAVE_BY, _WAITING, _RELIEVED, _DELIVERED = range(6, 13)
+# A relief that its author has not lived to finish is begun anew by another.
+_BEGUN, _DONE = 1, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +48,8 @@ class Slot:
         self._cells[_READY] = 1
 
     def begin(self, job_id: UUID, fence: int, deadline: float | None, waiting: int = 0) -> None:
-        """Say which attempt starts, when its process is to be killed, and how many jobs that are
-        claimed wait for its end."""
+        """Say which attempt starts, when its process is to be killed, and how many other jobs wait
+        for its end: to be started, or for their own end to be written."""
         cells, number = self._cells, job_id.int
         cells[_VERSION] += 1
         cells[_JOB_HIGH] = (number >> 64) - _SIGN if number >> 127 else number >> 64
@@ -68,6 +70,10 @@ class Slot:
         cells[_WAITING] = 0
         cells[_VERSION] += 1
         cells[_JOBS_DONE] += 1
+
+    def in_time(self) -> None:
+        """Say that the attempt has ended in time, though there is no trace of its end yet."""
+        self._cells[_DEADLINE] = 0
 
     def leave_by(self, deadline: float) -> None:
         """Say that the worker is leaving, and must be gone by then."""
@@ -102,8 +108,8 @@ class Slot:
 
     @property
     def waiting(self) -> int:
-        """How many claimed jobs wait for the end of the running one, and were not taken away."""
-        return 0 if self._cells[_RELIEVED] else self._cells[_WAITING]
+        """How many jobs that are held wait for the end of the running one."""
+        return 0 if self._cells[_RELIEVED] == _DONE else self._cells[_WAITING]
 
     def running(self) -> Running | None:
         """The attempt that runs; None if none does, or if it is just changing."""
@@ -119,11 +125,13 @@ class Slot:
     def relieve(self) -> None:
         """Take away what waits. Under the journal's lock, and before it is given to others."""
         self._cells[_DELIVERED] = 0
-        self._cells[_RELIEVED] = 1
+        self._cells[_RELIEVED] = _BEGUN
 
     def delivered(self, size: int) -> None:
-        """Say that what the journal has up to this byte is in the ledger."""
+        """Say that nothing waits any more: what the journal has up to this byte is in the ledger,
+        and what was taken away is given back."""
         self._cells[_DELIVERED] = size
+        self._cells[_RELIEVED] = _DONE
 
 
 _SIGN = 2**64
