@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from jobs.conf import settings as conf
-from jobs.ledger import ledger
+from jobs.ledger import ledger, removal
 from jobs.models import (
     FINISHED_STATES,
     Cluster,
@@ -55,42 +55,49 @@ def run_once(now: dt.datetime | None = None, *, keep: Keep | None = None) -> Ret
     the job and its dead letter. Workers and clusters go once they have ended; one that still holds
     a job stays. `now` is the database's clock unless given; `keep` takes the place of the setting.
     """
+    limits = _limits(now, keep)
     report = RetentionReport()
-    for name, rows in _expired(now or ledger().now(), keep):
-        setattr(report, name, getattr(report, name) + _remove(rows))
+    for state, before in _of_jobs(limits):
+        report.jobs += removal.remove_finished(state, before, BATCH)
+    for name, rows in _others(limits):
+        setattr(report, name, _remove(rows))
     return report
 
 
 def preview(now: dt.datetime | None = None, *, keep: Keep | None = None) -> RetentionReport:
     """Count what `run_once` would remove, and remove nothing. A cluster whose workers would go
     first is not counted."""
+    limits = _limits(now, keep)
     report = RetentionReport()
-    for name, rows in _expired(now or ledger().now(), keep):
-        setattr(report, name, getattr(report, name) + rows.order_by().count())
+    for state, before in _of_jobs(limits):
+        report.jobs += removal.finished_before(state, before).order_by().count()
+    for name, rows in _others(limits):
+        setattr(report, name, rows.order_by().count())
     return report
 
 
-def _expired(now: dt.datetime, keep: Keep | None) -> Iterator[tuple[str, QuerySet[Any]]]:
-    """What is past its time, each as a field of the report and its rows."""
+def _limits(now: dt.datetime | None, keep: Keep | None) -> dict[str, dt.datetime]:
+    """The moment before which each kind goes, for those that go at all."""
     ages = conf.RETENTION if keep is None else keep
-    before = {key: now - age for key, age in ages.items() if age is not None}
-    for state in FINISHED_STATES:
-        if state in before:
-            yield "jobs", _jobs(state, before[state])
-    if "failed" in before:
-        failed = FailedJob.objects.using(conf.DATABASE).filter(failed_at__lt=before["failed"])
+    until = now or ledger().now()
+    return {key: until - age for key, age in ages.items() if age is not None}
+
+
+def _of_jobs(limits: dict[str, dt.datetime]) -> list[tuple[str, dt.datetime]]:
+    return [(state, limits[state]) for state in FINISHED_STATES if state in limits]
+
+
+def _others(limits: dict[str, dt.datetime]) -> Iterator[tuple[str, QuerySet[Any]]]:
+    """What else is past its time, each as a field of the report and its rows."""
+    if "failed" in limits:
+        failed = FailedJob.objects.using(conf.DATABASE).filter(failed_at__lt=limits["failed"])
         yield "failed_jobs", failed.order_by("failed_at")
-    if "slots" in before:
-        slots = ScheduleSlot.objects.using(conf.DATABASE).filter(slot_at__lt=before["slots"])
+    if "slots" in limits:
+        slots = ScheduleSlot.objects.using(conf.DATABASE).filter(slot_at__lt=limits["slots"])
         yield "slots", slots.order_by("slot_at")
-    if "workers" in before:
-        yield "workers", _workers(before["workers"])
-        yield "clusters", _clusters(before["workers"])
-
-
-def _jobs(state: str, before: dt.datetime) -> QuerySet[Job]:
-    finished = Job.objects.using(conf.DATABASE).filter(state=state, finished_at__lt=before)
-    return finished.order_by("finished_at")
+    if "workers" in limits:
+        yield "workers", _workers(limits["workers"])
+        yield "clusters", _clusters(limits["workers"])
 
 
 def _workers(before: dt.datetime) -> QuerySet[Worker]:

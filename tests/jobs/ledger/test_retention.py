@@ -7,10 +7,13 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db import connection
+from django.db.models.signals import post_delete
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from jobs.identifiers import uuid7
-from jobs.ledger import retention
+from jobs.ledger import connect, retention
 from jobs.models import (
     Attempt,
     Cluster,
@@ -112,3 +115,44 @@ def test_many_rows_go_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
         _job("succeeded", 8)
     assert retention.run_once().jobs == 10
     assert not Attempt.objects.exists()
+
+
+@pytest.mark.postgresql
+def test_what_another_transaction_holds_is_left_for_the_next_time() -> None:
+    held, _ = _job("succeeded", 8), _job("succeeded", 8)
+    other = connect()
+    try:
+        with other.cursor() as cursor:
+            cursor.execute("BEGIN")
+            cursor.execute("SELECT 1 FROM jobs_job WHERE id = %s FOR UPDATE", [held.pk])
+            assert retention.run_once().jobs == 1
+            cursor.execute("COMMIT")
+    finally:
+        other.close()
+    assert retention.run_once().jobs == 1
+
+
+def test_whoever_receives_the_deletion_of_jobs_is_told_of_each() -> None:
+    told: list[object] = []
+
+    def hear(instance: Job, **_: object) -> None:
+        told.append(instance.pk)
+
+    jobs = [_job("succeeded", 8), _job("cancelled", 8)]
+    kept = _job("succeeded", 6)
+    post_delete.connect(hear, sender=Job)
+    try:
+        assert retention.run_once().jobs == 2
+    finally:
+        post_delete.disconnect(hear, sender=Job)
+    assert set(told) == {job.pk for job in jobs}
+    assert set(Attempt.objects.values_list("job_id", flat=True)) == {kept.pk}
+
+
+def test_a_batch_takes_few_statements_however_many_jobs_it_has() -> None:
+    for _ in range(30):
+        _job("succeeded", 8)
+    with CaptureQueriesContext(connection) as seen:
+        retention.run_once(keep={"succeeded": DAY})
+    assert len(seen) < 12
+    assert not Job.objects.exists()
