@@ -62,13 +62,17 @@ class LedgerSession:
         self._pause = pause
         self._on_loss = on_loss
         self._longest_pause = longest_pause
-        self._connection: BaseDatabaseWrapper | None = None
+        self._ledger: Ledger | None = None
 
     @property
     def connection(self) -> BaseDatabaseWrapper:
-        if self._connection is None:
-            self._connection = self._connect()
-        return self._connection
+        return self._current().connection
+
+    def _current(self) -> Ledger:
+        # One ledger for as long as its connection: it remembers where the last claim ended.
+        if self._ledger is None:
+            self._ledger = ledger(self._connect())
+        return self._ledger
 
     def once(self, work: Callable[[Ledger], T]) -> T:
         """Run `work`; if the connection breaks, give it up and raise what broke it.
@@ -76,7 +80,7 @@ class LedgerSession:
         Raises TooMuchForTheDatabase for a statement that will not do however often it is tried.
         """
         try:
-            return work(ledger(self.connection))
+            return work(self._current())
         except CONNECTION_LOST as error:
             self.lost()
             refuse_what_is_too_much(error)
@@ -110,10 +114,10 @@ class LedgerSession:
 
     def close(self) -> None:
         """Close the connection; the next call makes another."""
-        if self._connection is not None:
-            connection, self._connection = self._connection, None
+        if self._ledger is not None:
+            former, self._ledger = self._ledger, None
             try:
-                connection.close()
+                former.connection.close()
             except CONNECTION_LOST:
                 logger.debug("a broken connection could not be closed", exc_info=True)
 
