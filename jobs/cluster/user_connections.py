@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from django.db import connections
+from django.db.backends.signals import connection_created
 from django.db.utils import Error
 
 if TYPE_CHECKING:
@@ -25,13 +26,23 @@ class UserConnections:
 
     def __init__(self) -> None:
         self._checked = time.monotonic()
-        self._seen: Sequence[BaseDatabaseWrapper] = ()
+        self._open: Sequence[BaseDatabaseWrapper] | None = None
+        """Those that may be open. To ask Django for them takes longer than a short job, so that is
+        done only when one was opened since."""
+        connection_created.connect(self._opened)
+
+    def _opened(self, **kwargs: object) -> None:
+        self._open = None
+
+    def _those_open(self) -> Sequence[BaseDatabaseWrapper]:
+        if self._open is None:
+            self._open = connections.all(initialized_only=True)
+        return self._open
 
     def before_job(self) -> None:
         """Close connections that have broken while nothing ran."""
         idle = time.monotonic() - self._checked > IDLE_TRUST
-        # To ask Django for them takes longer than a short job.
-        for connection in connections.all(initialized_only=True) if idle else self._seen:
+        for connection in self._those_open():
             if connection.connection is None or not (idle or connection.errors_occurred):
                 continue
             connection.errors_occurred = False
@@ -40,13 +51,13 @@ class UserConnections:
 
     def after_job(self) -> None:
         """Roll back what the job has left open, and close what is broken or too old."""
-        self._seen = connections.all(initialized_only=True)
-        for connection in self._seen:
+        for connection in self._those_open():
             connection.queries_log.clear()
             if connection.connection is None and not connection.in_atomic_block:
                 continue
             if _has_open_transaction(connection):
                 _discard(connection)
+                self._open = None
             elif connection.errors_occurred:
                 connection.errors_occurred = False
                 if not connection.is_usable():
@@ -59,6 +70,7 @@ class UserConnections:
         """Close all, as when the database has gone away."""
         for connection in connections.all(initialized_only=True):
             _discard(connection)
+        self._open = None
 
 
 def _has_open_transaction(connection: BaseDatabaseWrapper) -> bool:
