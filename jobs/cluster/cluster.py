@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 
 from django_q.cluster import Cluster
 
+from jobs.cluster import journals
 from jobs.cluster.flag import Flag
 from jobs.cluster.identity import Identity, humane_name
 from jobs.cluster.mailbox import Sender, channel
@@ -62,8 +63,10 @@ class JobsCluster(Cluster):  # type: ignore[misc]
     def start(self) -> int:
         """Start the cluster and return the process id once it runs.
 
-        Raises ClusterFailed if the sentinel ends before that.
+        Raises ClusterFailed if the sentinel ends before that, and JobsConfigurationError if its
+        workers can have no files.
         """
+        journals.folder()
         set_title(self.name)
         logger.info("cluster %s of pool %s starts", self.name, self.identity.pool_names)
         self._start_sentinel()

@@ -19,6 +19,7 @@ from jobs.cluster.slot import Running, Slot
 from jobs.cluster.starting import RestartPace
 from jobs.cluster.wake import HasFileno
 from jobs.conf import Pool
+from jobs.exceptions import JobsConfigurationError
 
 
 @dataclass(slots=True)
@@ -88,16 +89,19 @@ class Fleet:
         self._paces = {pool.name: RestartPace() for pool in identity.pools}
         self._memory_looked = 0.0
 
-    def fill(self) -> None:
-        """Start the workers that are missing, unless those before them died while starting."""
+    def fill(self) -> list[str]:
+        """Start the workers that are missing, unless those before them died while starting; return
+        what kept others from being started."""
+        troubles = []
         there = Counter(member.pool.name for member in self.members)
         for pool in self._identity.pools:
             pace = self._paces[pool.name]
             while there[pool.name] < pool.processes and pace.may_start():
-                self._start(pool)
+                troubles += self._start(pool)
                 there[pool.name] += 1
+        return troubles
 
-    def _start(self, pool: Pool) -> None:
+    def _start(self, pool: Pool) -> list[str]:
         try:
             journal = journals.create(self._identity.id)
             slot = journals.slot_of(journal)
@@ -111,12 +115,13 @@ class Fleet:
                 self._not_ours(),
                 name=f"{self._identity.name} worker",
             )
-        except OSError:
+        except (OSError, JobsConfigurationError) as error:
             # No memory, no room for a file, or no process id, to be had now.
             self._paces[pool.name].failed()
-            return
+            return [f"no worker of pool {pool.name} can be started: {error}"]
         assert process.pid is not None
         self.members.append(Member(process, process.pid, pool, slot, journal))
+        return []
 
     def reap(self) -> list[Loss]:
         """Take out the workers that have ended."""

@@ -6,6 +6,7 @@ made before the worker is forked and removed once the ledger knows all that is i
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator, Mapping
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID, uuid4
 
+from jobs.cluster.boot import boot
 from jobs.cluster.journal import JournalReader
 from jobs.cluster.slot import SIZE, Slot
 from jobs.conf import settings as conf
@@ -26,11 +28,12 @@ def create(cluster_id: UUID) -> Path:
 
     Raises OSError if there is no room, and JobsConfigurationError if the folder is not our own.
     """
-    path = _folder() / f"{cluster_id.hex}-{uuid4().hex[:12]}{SUFFIX}"
+    path = folder() / f"{cluster_id.hex}-{uuid4().hex[:12]}{SUFFIX}"
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         # Written, not only promised: a full disk would end the worker at its first write.
         os.write(descriptor, bytes(SIZE))
+        Slot(descriptor).made_in(boot())
     except OSError:
         path.unlink()
         raise
@@ -59,14 +62,28 @@ def reading(path: Path) -> Iterator[tuple[Slot, JournalReader]]:
 
 
 def of_workers(clusters: Mapping[int, UUID]) -> dict[int, Path]:
-    """The files that this host has of these workers; for each its cluster is given."""
+    """The files that this host has of these workers; for each its cluster is given.
+
+    Those from before the last start of the host are none: what was not yet on the disk when the
+    power failed is not in them.
+    """
     found = {}
     for cluster_id in set(clusters.values()):
         for path in of_cluster(cluster_id):
-            worker_id = slot_of(path).worker_id
-            if clusters.get(worker_id) == cluster_id:
-                found[worker_id] = path
+            slot = _slot_in(path)
+            if slot is None or slot.boot != boot():
+                continue
+            if clusters.get(slot.worker_id) == cluster_id:
+                found[slot.worker_id] = path
     return found
+
+
+def _slot_in(path: Path) -> Slot | None:
+    """None if the file is just being made, so that it has no page yet, or removed."""
+    try:
+        return slot_of(path)
+    except (FileNotFoundError, ValueError):
+        return None
 
 
 def of_cluster(cluster_id: UUID) -> list[Path]:
@@ -74,9 +91,18 @@ def of_cluster(cluster_id: UUID) -> list[Path]:
     return sorted(conf.JOURNAL_DIR.glob(f"{cluster_id.hex}-*{SUFFIX}"))
 
 
+def cluster_of(path: Path) -> UUID | None:
+    """Whose file this is; None if that is none of ours."""
+    try:
+        return UUID(path.name.partition("-")[0])
+    except ValueError:
+        return None
+
+
 def clusters() -> set[UUID]:
     """The clusters of which this host has files."""
-    return {UUID(path.name.split("-")[0]) for path in conf.JOURNAL_DIR.glob(f"*-*{SUFFIX}")}
+    found = map(cluster_of, conf.JOURNAL_DIR.glob(f"*-*{SUFFIX}"))
+    return {cluster_id for cluster_id in found if cluster_id is not None}
 
 
 def remove(path: Path) -> None:
@@ -84,13 +110,24 @@ def remove(path: Path) -> None:
     path.unlink(missing_ok=True)
 
 
-def _folder() -> Path:
-    folder = conf.JOURNAL_DIR
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = folder.lstat()
+def folder() -> Path:
+    """The folder, made if there is none. Raises JobsConfigurationError if it cannot be ours."""
+    place = conf.JOURNAL_DIR
+    try:
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise _refused(place, f"must be a folder, or a place for one: {error}") from error
     # In a folder for everybody somebody else may have been there first.
+    found = place.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
-        raise JobsConfigurationError(
-            f"JOBS_JOURNAL_DIR: {str(folder)!r}: must be a folder that belongs to this user"
-        )
-    return folder
+        raise _refused(place, "must be a folder that belongs to this user")
+    # What stands in a journal goes into the ledger.
+    if found.st_mode & stat.S_IWOTH or not os.access(place, os.W_OK | os.X_OK):
+        raise _refused(place, "must be a folder in which this user, and nobody else, may write")
+    return place
+
+
+def _refused(place: Path, rule: str) -> JobsConfigurationError:
+    return JobsConfigurationError(f"JOBS_JOURNAL_DIR: {str(place)!r}: {rule}")

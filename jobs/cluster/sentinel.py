@@ -101,7 +101,7 @@ class JobsSentinel(Sentinel):  # type: ignore[misc]
     def spawn_cluster(self) -> None:
         close_connections()
         self._clock.start()
-        self.fleet.fill()
+        self._fill()
         if psutil and Conf.CPU_AFFINITY:
             set_cpu_affinity(Conf.CPU_AFFINITY, self.fleet.pids())
 
@@ -152,6 +152,10 @@ class JobsSentinel(Sentinel):  # type: ignore[misc]
         unknown = max(conf.HARD_TIMEOUT_GRACE.total_seconds(), GUARD_CYCLE)
         known = self.fleet.next_limit() - time.monotonic()
         return max(0.0, min(CALM_CYCLE, unknown, known))
+
+    def _fill(self) -> None:
+        for trouble in self.fleet.fill():
+            self._say(logging.ERROR, trouble)
 
     def stop(self) -> None:
         """Let the clock write down the end; the workers are gone."""

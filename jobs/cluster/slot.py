@@ -12,7 +12,7 @@ SIZE = mmap.PAGESIZE
 
 _CELLS = 16
 _VERSION, _JOB_HIGH, _JOB_LOW, _FENCE, _DEADLINE, _SINCE = range(6)
-_WORKER_ID, _JOBS_DONE, _READY, _LEAVE_BY, _WAITING, _RELIEVED, _DELIVERED = range(6, 13)
+_WORKER_ID, _JOBS_DONE, _READY, _LEAVE_BY, _WAITING, _RELIEVED, _DELIVERED, _BOOT = range(6, 14)
 # A relief that its author has not lived to finish is begun anew by another.
 _BEGUN, _DONE = 1, 2
 
@@ -39,6 +39,10 @@ class Slot:
     def __init__(self, descriptor: int = -1) -> None:
         """`descriptor` is of a file of at least SIZE bytes; without one it is anonymous memory."""
         self._cells = memoryview(mmap.mmap(descriptor, SIZE)).cast("q")
+
+    def made_in(self, boot: int) -> None:
+        """Say in which life of the host this was made."""
+        self._cells[_BOOT] = boot
 
     # The worker's side
 
@@ -88,6 +92,11 @@ class Slot:
         return self._cells[_DELIVERED]
 
     # The side of those who watch over it
+
+    @property
+    def boot(self) -> int:
+        """In which life of the host it was made."""
+        return self._cells[_BOOT]
 
     @property
     def worker_id(self) -> int:

@@ -6,6 +6,7 @@ import datetime as dt
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -21,6 +22,7 @@ from jobs.models import Cluster, ClusterStatus, Job, Worker
 HOST_GONE = "host gone"
 PROCESS_GONE = "process gone"
 SENTINEL_GONE = "sentinel gone"
+ENDED = (ClusterStatus.LOST, ClusterStatus.STOPPED)
 STEADY = 2
 """Heartbeats in a row without a gap, before a cluster may declare another one lost."""
 SETTLED = dt.timedelta(seconds=10)
@@ -44,7 +46,9 @@ def rescue_workers(
     """
     files = _files_of(worker_ids)
     for worker_id, path in files.items():
-        recovery.settle(ledger, worker_id, path)
+        # Another rescuer may have been here, and have removed it once all was in the ledger.
+        with suppress(FileNotFoundError):
+            recovery.settle(ledger, worker_id, path)
     report = rescue.rescue(
         ledger, worker_ids, detail=detail, timed_out=timed_out, interrupted=interrupted
     )
@@ -60,15 +64,14 @@ def _files_of(worker_ids: Sequence[int]) -> dict[int, Path]:
 
 
 def remove_left_files(identity: Identity) -> None:
-    """Remove the files of workers whose end is noted, such as of those that left in good order
-    while nobody was there to tidy up."""
+    """Remove the files of clusters that have ended and whose workers' end is noted, such as of
+    those that left in good order while nobody was there to tidy up."""
     others = journals.clusters() - {identity.id}
-    ended = (
-        Cluster.objects.using(conf.DATABASE)
-        .filter(pk__in=others)
-        .exclude(workers__stopped_at__isnull=True)
-    )
-    for cluster_id in ended.values_list("pk", flat=True):
+    # A cluster that lives may have files whose workers have no row yet.
+    ended = Cluster.objects.using(conf.DATABASE).filter(pk__in=others, status__in=ENDED)
+    living = Worker.objects.using(conf.DATABASE).filter(stopped_at__isnull=True)
+    settled = ended.exclude(pk__in=living.filter(cluster_id__in=others).values("cluster_id"))
+    for cluster_id in settled.values_list("pk", flat=True):
         for path in journals.of_cluster(cluster_id):
             journals.remove(path)
 
@@ -102,8 +105,7 @@ def lose_silent_clusters(ledger: Ledger, identity: Identity, pulse: Pulse) -> in
 
 def rescue_ended_clusters(ledger: Ledger) -> int:
     """Rescue the jobs of workers whose cluster is lost or has stopped; return how many."""
-    ended = (ClusterStatus.LOST, ClusterStatus.STOPPED)
-    return _rescue_living(ledger, HOST_GONE, cluster__status__in=ended)
+    return _rescue_living(ledger, HOST_GONE, cluster__status__in=ENDED)
 
 
 def _rescue_living(ledger: Ledger, detail: str, **which: Any) -> int:
