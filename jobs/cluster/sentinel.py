@@ -138,7 +138,7 @@ class JobsSentinel(Sentinel):  # type: ignore[misc]
         if self._is_stopping:
             self._hurry()
         else:
-            self.fleet.fill()
+            self._fill()
         self._keep_clock()
         if time.monotonic() > self._next_facts:
             self._tell_facts()
