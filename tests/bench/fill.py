@@ -3,21 +3,29 @@
     python -m tests.bench.fill --succeeded 5000000 --scheduled 1000000 --failed 50000
 
 writes to the database that DATABASE_URL names (PostgreSQL by `COPY`, SQLite by `executemany`),
-after bringing its tables up to date. Made-up jobs that are ready belong to no code here, so that no
+after bringing its tables up to date. Millions take minutes, as their indexes are built at the end:
+a site must not be in use meanwhile. Made-up jobs that are ready belong to no code here, so that no
 worker runs them; `--noops` makes ready jobs of the benchmark's own definition instead.
 """
 
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 import os
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
 from uuid import uuid4
 
 NOOP = "tests.bench.systems.jobsite_jobs.noop"
 STATES = ("succeeded", "failed", "cancelled", "ready", "scheduled")
 WORKERS = 20
+MANY = 200_000
+"""So many jobs are shared among processes."""
+TABLES = ("jobs_job", "jobs_attempt", "jobs_failedjob", "jobs_jobtag")
 
 
 def main(arguments: list[str]) -> int:
@@ -29,40 +37,86 @@ def main(arguments: list[str]) -> int:
     django.setup()
     call_command("migrate", verbosity=0)
     wanted = {state: getattr(given, state) for state in STATES}
-    fill(wanted, noops=given.noops, days=given.days, seed=given.seed)
+    fill(wanted, noops=given.noops, days=given.days, seed=given.seed, processes=given.processes)
     return 0
 
 
-def fill(wanted: dict[str, int], *, noops: int = 0, days: float = 7, seed: int = 1) -> int:
+def fill(
+    wanted: dict[str, int],
+    *,
+    noops: int = 0,
+    days: float = 7,
+    seed: int = 1,
+    processes: int | None = None,
+) -> int:
     """Add so many jobs of each state to Django's database, and return how many they are.
 
     Told on stdout as it goes. Ends with ANALYZE, so that the planner knows what it deals with.
+    On PostgreSQL many jobs are made by several processes, one for each processor by default, and
+    the tables are without most of their indexes meanwhile.
     """
     from django.db import connection
     from django.utils import timezone
 
-    from tests.bench.filling.loading import loader, moment
-    from tests.bench.filling.made_up import Maker
-
+    total = sum(wanted.values()) + noops
+    if connection.vendor != "postgresql" or total < MANY:
+        processes = 1
+    part = Part(wanted, noops, days, seed, timezone.now(), _workers(days), processes or cores())
     began = time.monotonic()
-    maker = Maker(timezone.now(), days, _workers(days), moment, seed)
-    target = loader()
-    total = 0
-    for state, count in wanted.items():
-        total += target.load(maker.jobs(state, count)) if count else 0
-        _tell(state, count, began)
-    if noops:
-        total += target.load(maker.noops(NOOP, noops))
-        _tell("ready noop", noops, began)
+    if part.of == 1:
+        load(part, 0)
+    else:
+        _load_by_many(part)
+    _tell("all", total, began)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
     return total
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What is to be filled in, and among how many processes it is shared."""
+
+    wanted: dict[str, int]
+    noops: int
+    days: float
+    seed: int
+    now: dt.datetime
+    workers: list[int]
+    of: int
+
+
+def load(part: Part, number: int) -> None:
+    """Make one share, of every state."""
+    from tests.bench.filling.loading import loader, moment
+    from tests.bench.filling.made_up import Maker
+
+    began = time.monotonic()
+    seed = part.seed if part.of == 1 else f"{part.seed}/{number}"
+    maker = Maker(part.now, part.days, part.workers, moment, seed)
+    target = loader()
+    for state, count in part.wanted.items():
+        share = len(range(number, count, part.of))
+        _tell(state, target.load(maker.jobs(state, share)), began)
+    noops = target.load(maker.noops(NOOP, range(number, part.noops, part.of)))
+    _tell("ready noop", noops, began)
+
+
+def _load_by_many(part: Part) -> None:
+    from django.db import connections
+
+    from tests.bench.filling.indexes import set_aside
+
+    with set_aside(TABLES):
+        # A forked process must not use its parent's connection.
+        connections.close_all()
+        with ProcessPoolExecutor(part.of, mp_context=get_context("fork")) as pool:
+            for share in [pool.submit(load, part, number) for number in range(part.of)]:
+                share.result()
+
+
 def _workers(days: float) -> list[int]:
     """Workers of a cluster that has stopped."""
-    import datetime as dt
-
     from django.utils import timezone
 
     from jobs.models import Cluster, Worker
@@ -102,7 +156,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--noops", type=_count, default=0, metavar="N")
     parser.add_argument("--days", type=float, default=7, help="over which finished jobs spread")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--processes", type=int, help="one for each processor by default")
     return parser
+
+
+def cores() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0))
 
 
 def _count(text: str) -> int:

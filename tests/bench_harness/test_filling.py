@@ -6,10 +6,12 @@ from collections import Counter
 from uuid import UUID
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from jobs.models import Attempt, FailedJob, Job, JobTag, Worker
-from tests.bench.fill import fill
+from tests.bench.fill import NOOP, fill
+from tests.bench.filling.indexes import set_aside
 from tests.bench.filling.loading import moment
 from tests.bench.filling.made_up import Maker
 
@@ -59,3 +61,40 @@ def test_one_seed_makes_the_same_jobs_again() -> None:
     ids = [UUID(str(made.job["id"])) for made in first]
     assert ids == sorted(ids)
     assert {one.version for one in ids} == {7}
+
+
+@pytest.mark.postgresql
+def test_many_jobs_are_made_by_several_processes_and_no_index_is_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tests.bench.fill.MANY", 100)
+    before = indexes()
+
+    fill(WANTED, noops=7, processes=2)
+
+    states = Counter(Job.objects.values_list("state", flat=True))
+    assert states == {**WANTED, "ready": WANTED["ready"] + 7}
+    noops = Job.objects.filter(definition=NOOP).values_list("arguments", flat=True)
+    assert sorted(one["args"][0] for one in noops) == list(range(7))
+    assert indexes() == before
+
+
+@pytest.mark.postgresql
+def test_indexes_come_back_when_filling_fails() -> None:
+    before = indexes()
+
+    def fail() -> None:
+        with set_aside(["jobs_job"]):
+            assert len(indexes()) < len(before)
+            raise ValueError("no more")
+
+    with pytest.raises(ValueError, match="no more"):
+        fail()
+
+    assert indexes() == before
+
+
+def indexes() -> set[str]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT indexname FROM pg_indexes WHERE tablename LIKE 'jobs\\_%%'")
+        return {row[0] for row in cursor.fetchall()}

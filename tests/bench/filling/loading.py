@@ -7,6 +7,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
+from functools import cache, lru_cache
 from itertools import islice
 from typing import Any
 
@@ -21,8 +22,19 @@ BATCH = 20_000
 
 def moment(timestamp: float) -> str:
     """A moment as the database of this site stores it: UTC, to the microsecond."""
-    text = dt.datetime.fromtimestamp(timestamp, dt.UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
-    return text if connection.vendor == "sqlite" else f"{text}+00"
+    seconds, microseconds = divmod(round(timestamp * 1_000_000), 1_000_000)
+    return f"{_second(seconds)}.{microseconds:06d}{_zone()}"
+
+
+@lru_cache(maxsize=100_000)
+def _second(timestamp: int) -> str:
+    """Kept, as jobs of one second have several moments each."""
+    return dt.datetime.fromtimestamp(timestamp, dt.UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+@cache
+def _zone() -> str:
+    return "" if connection.vendor == "sqlite" else "+00"
 
 
 class Table:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -53,7 +52,10 @@ class Made:
 
 
 class Maker:
-    """Makes jobs of any state around `now`; finished ones are spread over the `days` before it."""
+    """Makes jobs of any state around `now`; finished ones are spread over the `days` before it.
+
+    Makers of different seeds make different jobs, so that several can share the work.
+    """
 
     def __init__(
         self,
@@ -61,7 +63,7 @@ class Maker:
         days: float,
         workers: list[int],
         moment: Callable[[float], str],
-        seed: int,
+        seed: int | str,
     ) -> None:
         self._now = now.timestamp()
         self._span = days * 86_400
@@ -80,17 +82,17 @@ class Maker:
             age = self._span * (1 - place / count)
             yield self._made(state, definition, self._now - age if state != "ready" else self._now)
 
-    def noops(self, definition: str, count: int) -> Iterator[Made]:
-        """Ready jobs that call a definition with a number, from 0."""
-        for number in range(count):
-            arguments = json.dumps({"args": [number], "kwargs": {}})
+    def noops(self, definition: str, numbers: Iterable[int]) -> Iterator[Made]:
+        """Ready jobs that call a definition with each of these numbers."""
+        for number in numbers:
+            arguments = f'{{"args": [{number}], "kwargs": {{}}}}'
             job = self._job(definition, "default", "ready", self._now, arguments)
             yield Made(job, [], None, [])
 
     def _made(self, state: str, definition: tuple[str, str, int, float], at: float) -> Made:
         path, queue, _, typical = definition
         number = self._random.randrange(1, 2_000_000)
-        arguments = json.dumps({"args": [], "kwargs": {"pk": number, "language": "en"}})
+        arguments = f'{{"args": [], "kwargs": {{"pk": {number}, "language": "en"}}}}'
         job = self._job(path, queue, state, at, arguments)
         tags: list[Values] = []
         if number % 10 == 0:
@@ -148,7 +150,7 @@ class Maker:
             }
             start = end + 3 * attempt
         if state == "succeeded":
-            job["result"] = json.dumps({"sent": True, "reference": number})
+            job["result"] = f'{{"sent": true, "reference": {number}}}'
 
     def _error(self, path: str, number: int) -> Values:
         kind, message = ERRORS[number % len(ERRORS)]
