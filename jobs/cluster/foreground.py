@@ -86,9 +86,9 @@ class Foreground:
             self._watch.join(5.0)
             for number, handler in before.items():
                 signal.signal(number, handler)
-        journals.remove(self._journal)
         book = ledger()
         end_cluster(book.now(), ClusterStatus.STOPPED, self._identity.id)
+        journals.remove(self._journal)
         return reason
 
     def _signalled(self, number: int, frame: Any) -> None:

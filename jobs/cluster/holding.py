@@ -52,6 +52,8 @@ class Holding:
         """Hold claimed jobs, to be started in this order."""
         self._taken_at = time.clock_gettime(_CLOCK)
         self._waiting.extend(jobs)
+        # Before the first start: who watches is to look closely from now on.
+        self._slot.hold(max(0, len(self._waiting) - 1))
 
     @property
     def ids(self) -> set[UUID]:
@@ -88,7 +90,7 @@ class Holding:
             self._slot.in_time()
         else:
             self._ends.append(self._journal.size)
-            self._slot.end()
+            self._slot.end(len(self._waiting))
 
     @property
     def is_due(self) -> bool:
@@ -121,6 +123,7 @@ class Holding:
             self._heed_relief()
             left = list(self._waiting)
             self._waiting.clear()
+            self._slot.hold(0)
         return left
 
     def _is_stale(self) -> bool:

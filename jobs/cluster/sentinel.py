@@ -122,8 +122,11 @@ class JobsSentinel(Sentinel):  # type: ignore[misc]
 
     def _wait(self) -> None:
         """Wait until something happens, or has to be looked for."""
+        self._bell.listen(True)
+        # Only now: what is claimed after this look rings.
         holds = self.fleet.holds
-        self._bell.listen(not holds)
+        if holds:
+            self._bell.listen(False)
         left = self._next_round - time.monotonic()
         self._wake.wait(min(left, HOLDING_CYCLE) if holds else left, self._control, self._clock)
 

@@ -65,15 +65,19 @@ class Slot:
         cells[_WAITING] = waiting
         cells[_VERSION] += 1
 
-    def end(self) -> None:
-        """Say that no attempt runs."""
+    def end(self, waiting: int = 0) -> None:
+        """Say that no attempt runs, and how many jobs wait for their start."""
         cells = self._cells
         cells[_VERSION] += 1
         cells[_FENCE] = 0
         cells[_DEADLINE] = 0
-        cells[_WAITING] = 0
+        cells[_WAITING] = waiting
         cells[_VERSION] += 1
         cells[_JOBS_DONE] += 1
+
+    def hold(self, waiting: int) -> None:
+        """Say how many jobs wait beside one, while none runs."""
+        self._cells[_WAITING] = waiting
 
     def in_time(self) -> None:
         """Say that the attempt has ended in time, though there is no trace of its end yet."""
@@ -117,7 +121,7 @@ class Slot:
 
     @property
     def waiting(self) -> int:
-        """How many jobs that are held wait for the end of the running one."""
+        """How many jobs that are held wait beside the one that runs, or is just to be started."""
         return 0 if self._cells[_RELIEVED] == _DONE else self._cells[_WAITING]
 
     def running(self) -> Running | None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.db import Error
 
+from jobs import transports
 from jobs.cluster import identity as identities
 from jobs.cluster.appetite import Appetite
 from jobs.cluster.holding import Holding
@@ -184,7 +185,7 @@ class Worker:
         session.close()
 
     def _sign_off(self, ledger: Ledger, reason: str) -> None:
-        if self._must_reconcile:
+        if self._must_reconcile or self._holding.was_relieved:
             self._reconcile(ledger)
         identities.end_workers(ledger.now(), reason, pk=self.id)
 
@@ -273,8 +274,9 @@ class Worker:
         self._session.call(lambda ledger: finishing.finish(ledger, outcomes))
 
     def _give_back(self, jobs: Iterable[ClaimedJob]) -> None:
-        if unstarted := list(jobs):
-            self._session.call(lambda ledger: ledger.give_back(unstarted))
+        unstarted = list(jobs)
+        if unstarted and self._session.call(lambda ledger: ledger.give_back(unstarted)):
+            transports.current().wake({job.queue for job in unstarted})
 
     def _publish_unknown(self) -> None:
         try:

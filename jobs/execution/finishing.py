@@ -124,6 +124,8 @@ def _tell(outcome: Outcome) -> None:
 def _why_cancelled(outcome: Outcome) -> str:
     if outcome.outcome == AttemptOutcome.DISCARDED:
         return f"discarded: {outcome.message}"
+    if outcome.outcome == AttemptOutcome.CANCELLED:
+        return outcome.detail
     return "cancelled on request while it ran"
 
 

@@ -54,6 +54,8 @@ def run(
     outcome's `error` for the caller to raise.
     """
     started_at = claimed.now()
+    if claimed.cancel_requested:
+        return _cancelled(claimed, started_at)
     definition = registry.find(claimed.definition)
     policy = policy or Policy.of(definition, claimed.options, pool)
     job = CurrentJob(claimed, policy, should_stop)
@@ -171,6 +173,19 @@ def _fit(definition: JobDefinition, args: list[Any], kwargs: dict[str, Any]) -> 
     except TypeError:
         return False
     return True
+
+
+def _cancelled(claimed: ClaimedJob, started_at: dt.datetime) -> Outcome:
+    """Of a job that somebody cancelled while another worker had claimed, but not started it."""
+    return Outcome(
+        job=claimed,
+        outcome=AttemptOutcome.CANCELLED,
+        state=JobState.CANCELLED,
+        detail="cancelled before it was started",
+        started_at=started_at,
+        finished_at=claimed.now(),
+        refund=True,
+    )
 
 
 def _interrupted(claimed: ClaimedJob, release: JobReleased, started_at: dt.datetime) -> Outcome:

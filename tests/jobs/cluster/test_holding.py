@@ -91,7 +91,7 @@ def test_an_end_is_in_the_journal_before_the_slot_is_free(
     holding.start(None)
     seen = []
     real = Slot.end
-    monkeypatch.setattr(Slot, "end", lambda self: (seen.append(ends_in(path)), real(self)))
+    monkeypatch.setattr(Slot, "end", lambda *args: (seen.append(ends_in(path)), real(*args)))
     holding.end(end_of(job))
     assert seen == [[job.id.hex]]
 
@@ -127,7 +127,6 @@ def test_ends_that_are_not_written_wait_for_the_running_job_too(
     holding.start(None)
     assert slot.waiting == 1
     holding.end(end_of(first))
-    assert slot.waiting == 0
     holding.start(None)
     assert holding.next() is None
     assert slot.waiting == 1
@@ -136,6 +135,30 @@ def test_ends_that_are_not_written_wait_for_the_running_job_too(
 def test_a_job_that_runs_alone_keeps_nobody_waiting(holding: Holding, slot: Slot) -> None:
     holding.take([claimed_job()])
     holding.start(None)
+    assert slot.waiting == 0
+
+
+def test_jobs_are_seen_to_wait_from_their_claim_to_the_last_start(
+    holding: Holding, slot: Slot
+) -> None:
+    """Who watches looks closely as long: a moment between two jobs must not lull him."""
+    jobs = [claimed_job() for _ in range(3)]
+    holding.take(jobs)
+    assert slot.waiting == 2
+    holding.start(None)
+    holding.end(end_of(jobs[0]))
+    assert slot.waiting == 2
+    holding.start(None)
+    holding.end(end_of(jobs[1]))
+    holding.written()
+    holding.start(None)
+    holding.end(end_of(jobs[2]))
+    assert slot.waiting == 0
+
+
+def test_nothing_is_seen_to_wait_after_it_was_given_up(holding: Holding, slot: Slot) -> None:
+    holding.take([claimed_job() for _ in range(3)])
+    holding.leave()
     assert slot.waiting == 0
 
 

@@ -29,6 +29,7 @@ from jobs.conf import Pool
 from jobs.ledger import Ledger
 from jobs.models import Attempt, AuditEntry, FailedJob, Job
 from jobs.models import Worker as WorkerRow
+from jobs.transports.database import DatabaseTransport
 from tests.jobs import sample_jobs
 from tests.support.worksite import jobs as worksite_jobs
 
@@ -142,6 +143,64 @@ def test_a_worker_that_is_stopped_gives_back_what_it_has_claimed(
     job = Job.objects.get()
     assert (job.state, job.attempts) == ("ready", 0)
     assert WorkerRow.objects.get().exit == "stopped on request"
+
+
+def test_others_are_woken_for_what_a_worker_gives_back(
+    worker: Worker, book: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They have looked while this one had claimed all, and would sleep until their next look."""
+    real, woken = type(book).claim, []
+
+    def claim(self: Ledger, **which: Any) -> Any:
+        claimed = real(self, **which)
+        worker.stop()
+        return claimed
+
+    sample_jobs.add.enqueue(1, 2)
+    monkeypatch.setattr(type(book), "claim", claim)
+    monkeypatch.setattr(DatabaseTransport, "wake", lambda self, queues: woken.extend(queues))
+    worker.run()
+    assert woken == ["default"]
+
+
+def test_a_job_that_was_cancelled_before_its_worker_gave_it_back_is_not_run(
+    worker: Worker, book: Ledger, calls: list[object]
+) -> None:
+    """It is asked to stop, like any that is claimed; but then it was never started."""
+    sample_jobs.add.enqueue(1, 2)
+    (claimed,) = book.claim(worker_id=7, queues=["default"], limit=1)
+    Job.objects.update(cancel_requested=True)
+    book.give_back([claimed])
+    heard: list[str] = []
+
+    def hear(**payload: Any) -> None:
+        heard.append(payload["detail"])
+
+    events.job_cancelled.connect(hear)
+    worker.run(Mode.UNTIL_EMPTY)
+    events.job_cancelled.disconnect(hear)
+    assert calls == []
+    job = Job.objects.get()
+    assert (job.state, job.attempts) == ("cancelled", 0)
+    assert Attempt.objects.get().outcome == "cancelled"
+    assert heard == ["cancelled before it was started"]
+
+
+def test_a_worker_that_leaves_after_a_relief_looks_for_what_that_left_behind(
+    worker: Worker, book: Ledger
+) -> None:
+    """The one who relieved it may have died before it gave back what it took away."""
+    sample_jobs.add.enqueue_many([1, 2])
+
+    def relieved(**payload: Any) -> None:
+        worker.stop()
+        worker._holding.was_relieved = True
+        book.claim(worker_id=worker.id, queues=["default"], limit=1)
+
+    events.job_started.connect(relieved)
+    worker.run()
+    events.job_started.disconnect(relieved)
+    assert sorted(Job.objects.values_list("state", "attempts")) == [("ready", 0), ("succeeded", 1)]
 
 
 def test_a_claim_that_is_committed_after_its_connection_was_lost_is_found_too(
