@@ -275,7 +275,9 @@ class Worker:
 
     def _give_back(self, jobs: Iterable[ClaimedJob]) -> None:
         unstarted = list(jobs)
-        if unstarted and self._session.call(lambda ledger: ledger.give_back(unstarted)):
+        if not unstarted:
+            return
+        if self._session.call(lambda ledger: ledger.give_back(unstarted)):
             transports.current().wake({job.queue for job in unstarted})
 
     def _publish_unknown(self) -> None:
