@@ -19,6 +19,7 @@ from jobs.cluster.flag import Flag
 from jobs.cluster.identity import Identity, humane_name
 from jobs.cluster.mailbox import Sender, channel
 from jobs.cluster.process import ending, set_title, spawn
+from jobs.cluster.rehearsal import rehearse
 from jobs.cluster.sentinel import EXIT_LOST, EXIT_RESTART, EXIT_STOPPED, JobsSentinel
 from jobs.cluster.starting import RestartPace
 from jobs.cluster.wake import Wake
@@ -69,6 +70,7 @@ class JobsCluster(Cluster):  # type: ignore[misc]
         journals.folder()
         set_title(self.name)
         logger.info("cluster %s of pool %s starts", self.name, self.identity.pool_names)
+        rehearse(self.identity)
         self._start_sentinel()
         deadline = time.monotonic() + START_PATIENCE
         while not self._has_started and not self._stops_asked:

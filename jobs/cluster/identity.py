@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import os
 import platform
 import socket
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import django
+from django.db import connections
 
 from jobs.conf import Pool
 from jobs.conf import settings as conf
 from jobs.models import Cluster, ClusterStatus, Worker
+
+if TYPE_CHECKING:
+    from django.db.backends.base.base import BaseDatabaseWrapper
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,34 +70,59 @@ def running_code() -> str:
     )
 
 
-def register_cluster(identity: Identity, status: str = ClusterStatus.STARTING) -> None:
+# Without the ORM: a worker whose jobs do not use it need not have it in memory of its own.
+_INSERT_CLUSTER = """
+INSERT INTO jobs_cluster (
+    id, name, pool, host, pid, status, queues, processes, reincarnations, version
+) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, 0, %s) ON CONFLICT (id) DO NOTHING
+"""
+_INSERT_WORKER = """
+INSERT INTO jobs_worker (cluster_id, pool, host, pid, exit, unknown_definitions)
+VALUES (%s, %s, %s, %s, '', '[]') RETURNING id
+"""
+
+
+def register_cluster(
+    identity: Identity,
+    status: str = ClusterStatus.STARTING,
+    *,
+    connection: BaseDatabaseWrapper | None = None,
+) -> None:
     """Make sure that the cluster has its row. Any of its processes may be the first."""
-    Cluster.objects.using(conf.DATABASE).bulk_create(
-        [
-            Cluster(
-                id=identity.id,
-                name=identity.name,
-                pool=identity.pool_names[:64],
-                host=identity.host[:255],
-                pid=identity.pid,
-                status=status,
-                queues=list(identity.queues),
-                processes=identity.processes,
-                version=running_code()[:100],
-            )
-        ],
-        ignore_conflicts=True,
-    )
+    connection = connection or connections[conf.DATABASE]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _INSERT_CLUSTER,
+            [
+                _key(identity, connection),
+                identity.name,
+                identity.pool_names[:64],
+                identity.host[:255],
+                identity.pid,
+                str(status),
+                json.dumps(identity.queues),
+                identity.processes,
+                running_code()[:100],
+            ],
+        )
 
 
-def register_worker(identity: Identity, pool: Pool) -> int:
+def register_worker(
+    identity: Identity, pool: Pool, *, connection: BaseDatabaseWrapper | None = None
+) -> int:
     """Insert the row of this process as a worker of the cluster; return its id."""
-    register_cluster(identity)
-    return (
-        Worker.objects.using(conf.DATABASE)
-        .create(cluster_id=identity.id, pool=pool.name, host=identity.host[:255], pid=os.getpid())
-        .pk
-    )
+    connection = connection or connections[conf.DATABASE]
+    register_cluster(identity, connection=connection)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _INSERT_WORKER,
+            [_key(identity, connection), pool.name, identity.host[:255], os.getpid()],
+        )
+        return int(cursor.fetchone()[0])
+
+
+def _key(identity: Identity, connection: BaseDatabaseWrapper) -> UUID | str:
+    return identity.id if connection.features.has_native_uuid_field else identity.id.hex
 
 
 def end_workers(moment: dt.datetime, exit: str, **which: Any) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import logging
 import multiprocessing
 import os
@@ -34,6 +35,7 @@ def spawn(target: Callable[..., Any], *args: Any, name: str, **kwargs: Any) -> B
     that it inherited. Nothing that has a socket is shared with it.
     """
     close_connections()
+    _share_memory()
     # Not daemonic: a job may start processes of its own.
     process = multiprocessing.get_context("fork").Process(
         target=target, args=args, kwargs=kwargs, name=name, daemon=False
@@ -44,6 +46,16 @@ def spawn(target: Callable[..., Any], *args: Any, name: str, **kwargs: Any) -> B
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, held)
     return process
+
+
+def _share_memory() -> None:
+    """Leave what there is now to parent and child together.
+
+    The collector writes into every object that it looks at, so in each process the pages would
+    become its own. What is frozen it does not look at again.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def close_connections() -> None:

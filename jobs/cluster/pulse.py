@@ -51,8 +51,7 @@ class Pulse:
     def beat(self, ledger: Ledger, reincarnations: int) -> Beat:
         """Renew the heartbeat. Raises the database's errors; then nothing has been renewed."""
         if not self._registered:
-            register_cluster(self._identity)
-            self._row.filter(status=ClusterStatus.STARTING).update(status=ClusterStatus.RUNNING)
+            register_cluster(self._identity, connection=ledger.connection)
             self._registered = True
         restart_requested = ledger.heartbeat(self._identity.id)
         now = time.monotonic()

@@ -67,6 +67,8 @@ def remove_left_files(identity: Identity) -> None:
     """Remove the files of clusters that have ended and whose workers' end is noted, such as of
     those that left in good order while nobody was there to tidy up."""
     others = journals.clusters() - {identity.id}
+    if not others:
+        return
     # A cluster that lives may have files whose workers have no row yet.
     ended = Cluster.objects.using(conf.DATABASE).filter(pk__in=others, status__in=ENDED)
     living = Worker.objects.using(conf.DATABASE).filter(stopped_at__isnull=True)
@@ -78,6 +80,8 @@ def remove_left_files(identity: Identity) -> None:
 
 def inherit(ledger: Ledger, heirs_of: Sequence[UUID]) -> int:
     """Rescue the jobs of earlier lives of this cluster, whose workers died with their sentinel."""
+    if not heirs_of:
+        return 0
     for cluster_id in heirs_of:
         end_cluster(ledger.now(), ClusterStatus.LOST, cluster_id)
     return _rescue_living(ledger, SENTINEL_GONE, cluster_id__in=list(heirs_of))

@@ -164,12 +164,12 @@ class Worker:
         return STOPPED if self._stopping else self._life.is_over()
 
     def _register(self) -> None:
-        session = self._row_session()
-        self.id = session.call(
-            lambda _: identities.register_worker(self._identity, self._pool),
+        self.id = self._session.call(
+            lambda ledger: identities.register_worker(
+                self._identity, self._pool, connection=ledger.connection
+            ),
             give_up=lambda: self._stopping,
         )
-        session.close()
         self._slot.ready(self.id)
 
     def _leave(self, reason: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING
 
 from django.db import connections
@@ -26,21 +27,24 @@ _SESSION = {
 }
 
 
-def connect() -> BaseDatabaseWrapper:
+def connect(patience: dt.timedelta | None = None) -> BaseDatabaseWrapper:
     """A connection to JOBS_DATABASE of the caller's own, in autocommit: what a worker writes to
     the ledger must not depend on the transaction of the job that it runs.
 
-    Raises the database's error if there is no connection to be had.
+    Raises the database's error if there is no connection to be had; within `patience`, unless the
+    site has an option of its own for that.
     """
     connection = connections.create_connection(settings.DATABASE)
     if connection.vendor == "postgresql":
-        _prepare(connection)
+        _prepare(connection, patience)
     return connection
 
 
-def _prepare(connection: BaseDatabaseWrapper) -> None:
+def _prepare(connection: BaseDatabaseWrapper, patience: dt.timedelta | None) -> None:
     given = connection.settings_dict
     options = {key: value for key, value in given["OPTIONS"].items() if key != "pool"}
+    if patience is not None:
+        options.setdefault("connect_timeout", round(patience.total_seconds()))
     # Django's own setting for a pooler between, which gives each transaction another session: there
     # is nothing that could be kept in one.
     if not given.get("DISABLE_SERVER_SIDE_CURSORS"):

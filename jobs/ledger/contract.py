@@ -101,5 +101,5 @@ class Ledger(ABC):
 
     @abstractmethod
     def heartbeat(self, cluster_id: UUID) -> bool | None:
-        """Say that a cluster lives, and return whether it is asked to start anew; None if it was
-        declared lost or stopped meanwhile."""
+        """Say that a cluster lives, and runs if it was starting; return whether it is asked to
+        start anew. None if it was declared lost or has stopped."""

@@ -206,7 +206,8 @@ class PostgresLedger(PostgresArrivals):
 
     def heartbeat(self, cluster_id: UUID) -> bool | None:
         found = self._fetch(
-            "UPDATE jobs_cluster SET heartbeat_at = clock_timestamp() "
+            "UPDATE jobs_cluster SET heartbeat_at = clock_timestamp(), "
+            "status = CASE status WHEN 'starting' THEN 'running' ELSE status END "
             "WHERE id = %s AND status NOT IN ('lost', 'stopped') "
             "RETURNING restart_requested_at",
             [cluster_id],

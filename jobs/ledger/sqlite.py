@@ -193,7 +193,8 @@ class SqliteLedger(SqliteArrivals):
 
     def heartbeat(self, cluster_id: UUID) -> bool | None:
         found = self._fetch(
-            "UPDATE jobs_cluster SET heartbeat_at = %s "
+            "UPDATE jobs_cluster SET heartbeat_at = %s, "
+            "status = CASE status WHEN 'starting' THEN 'running' ELSE status END "
             "WHERE id = %s AND status NOT IN ('lost', 'stopped') "
             "RETURNING restart_requested_at",
             [self._now(), cluster_id.hex],
