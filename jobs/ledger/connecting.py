@@ -41,6 +41,14 @@ def connect(patience: dt.timedelta | None = None) -> BaseDatabaseWrapper:
 
 
 def _prepare(connection: BaseDatabaseWrapper, patience: dt.timedelta | None) -> None:
+    from psycopg.types.datetime import TimestamptzLoader
+
+    class LoadsUtc(TimestamptzLoader):
+        """The driver's own, in C, where Django's runs Python for every value."""
+
+        timezone = dt.UTC
+        """What Django asks for before it puts its own in place."""
+
     given = connection.settings_dict
     options = {key: value for key, value in given["OPTIONS"].items() if key != "pool"}
     if patience is not None:
@@ -51,5 +59,6 @@ def _prepare(connection: BaseDatabaseWrapper, patience: dt.timedelta | None) -> 
         options |= {"server_side_binding": True, "prepare_threshold": 0}
     connection.settings_dict = {**given, "OPTIONS": options}
     with connection.cursor() as cursor:
+        connection.connection.adapters.register_loader("timestamptz", LoadsUtc)
         for name, value in _SESSION.items():
             cursor.execute("SELECT set_config(%s, %s, false)", [name, value])

@@ -151,7 +151,7 @@ class PostgresLedger(PostgresArrivals):
         place = {name: index for index, name in enumerate(queues)}
         # RETURNING keeps no order: queue, then rank, then age.
         found.sort(key=lambda row: (place[row[2]], row[-1], row[0]))
-        return [rows.claimed_job(row) for row in found]
+        return rows.claimed_jobs(found)
 
     def _claim(
         self, worker_id: int, queues: Sequence[str], limit: int, except_definitions: Sequence[str]
@@ -165,7 +165,7 @@ class PostgresLedger(PostgresArrivals):
 
     def claim_job(self, job_id: UUID, *, worker_id: int) -> ClaimedJob | None:
         found = self._fetch(_CLAIM_ONE, [worker_id, job_id])
-        return rows.claimed_job(found[0]) if found else None
+        return next(iter(rows.claimed_jobs(found)), None)
 
     def give_back(self, jobs: Sequence[ClaimedJob]) -> int:
         if not jobs:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -25,8 +25,14 @@ CLAIMED_COLUMNS = (
     "worker_id, enqueued_at, started_at, retry_until, chain, schedule_id, slot_at, "
     "cancel_requested, claim_rank"
 )
-"""What the claim returns, in the order of `claimed_job`; the last is for sorting only."""
+"""What the claim returns, in the order of ClaimedJob's fields; the last is for sorting only."""
 
+_PLACES = {name: place for place, name in enumerate(CLAIMED_COLUMNS.split(", "))}
+_ENQUEUED_AT, _CANCEL_REQUESTED = _PLACES["enqueued_at"], _PLACES["cancel_requested"]
+_IDS = (_PLACES["id"], _PLACES["chain"])
+_MOMENTS = tuple(_PLACES[name] for name in ("enqueued_at", "started_at", "retry_until", "slot_at"))
+
+_decode = json.JSONDecoder().decode
 
 compact_json = json.JSONEncoder(separators=(",", ":")).encode
 """A value as JSON without spaces, as the ledger stores it."""
@@ -127,29 +133,46 @@ def log_rows(outcomes: Iterable[Outcome], moment: Any) -> str | None:
     return json.dumps(rows) if rows else None
 
 
-def claimed_job(row: tuple[Any, ...]) -> ClaimedJob:
-    """A claimed job from a row of CLAIMED_COLUMNS, from either database."""
+def claimed_jobs(found: Sequence[tuple[Any, ...]]) -> list[ClaimedJob]:
+    """Claimed jobs from rows of CLAIMED_COLUMNS, from either database."""
+    # PostgreSQL's rows have these types already, unless the site is one without time zones.
+    if found and (isinstance(found[0][0], str) or found[0][_ENQUEUED_AT].tzinfo is None):
+        found = [_typed(row) for row in found]
+    return [_claimed_job(row) for row in found]
+
+
+def _claimed_job(row: tuple[Any, ...]) -> ClaimedJob:
     # By position, in the order of the fields: this is done for every job there is.
     return ClaimedJob(
-        as_uuid(row[0]),
+        row[0],
         row[1],
         row[2],
-        json.loads(row[3]),
-        {} if row[4] == "{}" else json.loads(row[4]),
+        _decode(row[3]),
+        {} if row[4] == "{}" else _decode(row[4]),
         row[5],
         row[6],
         row[7],
         row[8],
         row[9],
         row[10],
-        as_moment(row[11]),
-        as_moment(row[12]),
-        as_moment(row[13]),
-        as_uuid(row[14]),
+        row[11],
+        row[12],
+        row[13],
+        row[14],
         row[15],
-        as_moment(row[16]),
-        bool(row[17]),
+        row[16],
+        row[17],
     )
+
+
+def _typed(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    values = list(row)
+    for place in _IDS:
+        values[place] = as_uuid(values[place])
+    for place in _MOMENTS:
+        values[place] = as_moment(values[place])
+    values[_CANCEL_REQUESTED] = bool(values[_CANCEL_REQUESTED])
+    return tuple(values)
 
 
 def as_uuid(value: Any) -> Any:

@@ -135,7 +135,7 @@ class SqlLedger(Ledger):
             f"WHERE state = 'running' AND worker_id IN ({places}) ORDER BY id",
             list(worker_ids),
         )
-        return [rows.claimed_job(row) for row in found]
+        return rows.claimed_jobs(found)
 
     def were_written(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
         if not outcomes:

@@ -150,7 +150,7 @@ class SqliteLedger(SqliteArrivals):
             f"RETURNING {rows.CLAIMED_COLUMNS}",
             [worker_id, self._now(), json.dumps(job_ids)],
         )
-        return [rows.claimed_job(row) for row in found]
+        return rows.claimed_jobs(found)
 
     def claim_job(self, job_id: UUID, *, worker_id: int) -> ClaimedJob | None:
         claimed = self._take([job_id.hex], worker_id)
