@@ -32,7 +32,7 @@ CLOCK_IGNORES = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)
 LAST_DEATHS = 5.0
 """Seconds for which a stopping clock tries to get the last deaths into the ledger."""
 RETRY_BEAT = 0.3
-LONGEST_WAIT = 0.5
+LONGEST_WAIT = 1.0
 """Seconds between two signs of life to the sentinel."""
 
 logger = logging.getLogger("jobs.cluster")

@@ -66,6 +66,7 @@ class Duties:
         self._confirm = confirm
         self._idle = idle
         self._vanished: dict[int, float] = {}
+        self._sees_running = True
         self._silence = Tick("silent clusters", SELDOM, self._silent_clusters)
 
     def of_time(self) -> list[Tick]:
@@ -119,7 +120,9 @@ class Duties:
         if left is not None and left <= 0:
             tick.run_once()
             left = _seconds_until(tick.next_due())
-        return None if left is None else min(max(left, SOONEST), SCHEDULES_EVERY)
+        if left is None or left >= SCHEDULES_EVERY:
+            return None
+        return max(left, SOONEST)
 
     def _django_q2_schedules(self, ledger: Ledger) -> None:
         if self.leadership.is_ours and schedules.is_ours() and _old_schedule_may_be_due(ledger):
@@ -170,6 +173,7 @@ class Duties:
         """Look for what nobody has told of; where no other cluster is, half as often."""
         silence = SILENCE * conf.HEARTBEAT
         seen = glances.surroundings(ledger, self._identity.id, silence)
+        self._sees_running = seen.running
         if seen.silent or seen.ended:
             self._silence.call()
         self._rescue_vanished(ledger, seen.workers)
@@ -190,7 +194,7 @@ class Duties:
             sweeps.rescue_workers(ledger, overdue, sweeps.PROCESS_GONE)
 
     def _orphans(self, ledger: Ledger) -> None:
-        if self.leadership.is_ours:
+        if self.leadership.is_ours and self._sees_running:
             sweeps.rescue_orphans(ledger)
 
     def _retention(self, ledger: Ledger) -> None:

@@ -42,6 +42,8 @@ SELECT 'ended', 0, 0 WHERE EXISTS (
     WHERE worker.stopped_at IS NULL AND cluster.status NOT IN {_LIVING}
 )
 UNION ALL
+SELECT 'running', 0, 0 WHERE EXISTS (SELECT 1 FROM jobs_job WHERE state = 'running')
+UNION ALL
 SELECT 'own', id, pid FROM jobs_worker WHERE cluster_id = %s AND stopped_at IS NULL
 """
 
@@ -81,6 +83,11 @@ class Surroundings:
     def ended(self) -> bool:
         """A cluster has ended, and the end of a worker of it is not noted."""
         return "ended" in self.kinds
+
+    @property
+    def running(self) -> bool:
+        """A job runs, here or elsewhere."""
+        return "running" in self.kinds
 
 
 def surroundings(ledger: Ledger, cluster_id: UUID, silence: dt.timedelta) -> Surroundings:

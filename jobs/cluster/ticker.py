@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
 
 LONGEST_PAUSE = 30.0
+SLACK = 0.05
 AFTER_LOSS = 1.0
 """Seconds at the longest before the database is tried again."""
 
@@ -32,10 +33,14 @@ class Tick:
     every: float
     run: Callable[[Ledger], float | None]
     due: float = field(default=0.0, init=False)
+    slack: float = field(default=0.0, init=False)
+    """Seconds by which it may come early, so that one waking serves several."""
     failures: int = field(default=0, init=False)
 
     def next_after(self, wanted: float | None) -> None:
         self.due = time.monotonic() + (self.every if wanted is None else wanted)
+        # Who asks for a certain moment gets that.
+        self.slack = min(SLACK, self.every / 10) if wanted is None else 0.0
 
     def call(self) -> None:
         """Have it run in this round of its ticker; one that has failed waits for its turn."""
@@ -79,14 +84,18 @@ class Ticker(threading.Thread):
         session = LedgerSession(self._connect, pause=time.sleep)
         while not self._stopping:
             self._poked.clear()
-            for tick in self._ticks:
-                if tick.due <= time.monotonic() and not self._stopping:
-                    self._run(tick, session)
+            self.run_due(session)
             pause = min(tick.due for tick in self._ticks) - time.monotonic()
             if pause > 0:
                 self._poked.wait(pause)
         session.close()
         connections.close_all()
+
+    def run_due(self, session: LedgerSession) -> None:
+        """Run the ticks whose time has come."""
+        for tick in self._ticks:
+            if tick.due - tick.slack <= time.monotonic() and not self._stopping:
+                self._run(tick, session)
 
     def _run(self, tick: Tick, session: LedgerSession) -> None:
         # Before it runs, so that a poke meanwhile is not forgotten.

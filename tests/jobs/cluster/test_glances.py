@@ -18,7 +18,8 @@ from jobs.cluster.leadership import Leadership
 from jobs.cluster.pulse import Pulse
 from jobs.conf import Pool
 from jobs.ledger import Ledger
-from jobs.models import Cluster, JobSchedule, Worker
+from jobs.models import Cluster, Job, JobSchedule, Worker
+from tests.jobs import sample_jobs
 from tests.jobs.scheduling.making import make_schedule
 
 SILENCE = dt.timedelta(seconds=6)
@@ -143,3 +144,19 @@ def test_a_leader_renews_well_before_its_lease_ends_and_others_look_each_second(
     leader.renew(book)
     other.renew(book)
     assert (leader.every, other.every) == (2.0, 1.0)
+
+
+def test_orphans_are_looked_for_only_where_a_job_runs(book: Ledger) -> None:
+    ours = _cluster("ours")
+    duties = Duties(ours, Pulse(ours), confirm=lambda death: None, idle=None)
+    ticks = {tick.name: tick for tick in [*duties.of_time(), *duties.of_rescue()]}
+    ticks["leadership"].run(book)
+    ticks["surroundings"].run(book)
+    with CaptureQueriesContext(connection) as asked:
+        ticks["orphans"].run(book)
+    assert len(asked) == 0
+    sample_jobs.add.enqueue(1)
+    book.claim(worker_id=12345, queues=["default"], limit=1)
+    ticks["surroundings"].run(book)
+    ticks["orphans"].run(book)
+    assert Job.objects.get().state == "ready"

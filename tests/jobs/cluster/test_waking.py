@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -22,7 +23,9 @@ from jobs.cluster.identity import Identity
 from jobs.cluster.process import spawn
 from jobs.cluster.rehearsal import rehearse
 from jobs.cluster.sentinel import CALM_CYCLE, GUARD_CYCLE, JobsSentinel
+from jobs.cluster.session import LedgerSession, thread_connection
 from jobs.cluster.slot import Slot
+from jobs.cluster.ticker import Tick, Ticker
 from jobs.cluster.wake import Wake
 from jobs.conf import Pool
 from jobs.conf import settings as conf
@@ -67,6 +70,24 @@ def test_a_bell_wakes_a_sentinel_that_sleeps_and_no_other(wake: Wake) -> None:
     # It was heard: there is no second ring.
     bell.ring()
     assert _seconds(wake, 0.05) >= 0.05
+
+
+def test_one_waking_serves_ticks_that_are_nearly_due(monkeypatch: pytest.MonkeyPatch) -> None:
+    """But one that asked for a moment is not run before it."""
+    clock = SimpleNamespace(now=100.0)
+    monkeypatch.setattr("jobs.cluster.ticker.time", SimpleNamespace(monotonic=lambda: clock.now))
+    regular, exact = Tick("regular", 1.0, lambda book: None), Tick("exact", 1.0, lambda book: 1.0)
+    regular.next_after(None)
+    exact.next_after(1.0)
+    ran = []
+    for tick in (regular, exact):
+        monkeypatch.setattr(tick, "run", lambda book, tick=tick: ran.append(tick.name))
+    ticker = Ticker("test", [regular, exact])
+    for moment in (100.9, 100.96, 101.0):
+        clock.now = moment
+        ticker.run_due(LedgerSession(thread_connection, pause=time.sleep))
+        ran.append(f"{moment}")
+    assert ran == ["100.9", "regular", "100.96", "exact", "101.0"]
 
 
 class _Process:
