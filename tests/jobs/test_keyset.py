@@ -1,11 +1,14 @@
-"""Walking many rows in the order of their ids."""
+"""Reading many rows in an order, and walking them by their ids."""
 
 from __future__ import annotations
 
-import pytest
+import datetime as dt
 
-from jobs.keyset import pages
-from jobs.models import Job, JobTag
+import pytest
+from django.utils import timezone
+
+from jobs.keyset import first_of, pages
+from jobs.models import Job, JobState, JobTag
 from tests.jobs.factories import JobFactory, many_jobs
 
 pytestmark = pytest.mark.django_db
@@ -59,3 +62,37 @@ def test_a_slice_a_union_and_plain_ids_are_walked_as_they_are() -> None:
     assert list(pages(both)) == [[one, three]]
     assert list(pages([three, one, three])) == [[one, three]]
     assert list(pages(Job.objects.none())) == []
+
+
+def test_the_first_rows_of_several_parts_are_the_first_of_all() -> None:
+    now = timezone.now()
+    for number in range(30):
+        state = JobState.values[number % len(JobState.values)]
+        JobFactory(state=state, enqueued_at=now - dt.timedelta(seconds=number // 3))
+    order = ("-enqueued_at", "-id")
+
+    found = first_of(Job.objects.by_state(), order, 12)
+
+    assert found == list(Job.objects.order_by(*order)[:12])
+
+
+def test_a_single_part_is_in_the_order_of_the_database() -> None:
+    many_jobs(5)
+
+    assert first_of([Job.objects.all()], ("definition", "id"), 3) == list(
+        Job.objects.order_by("definition", "id")[:3]
+    )
+
+
+def test_the_parts_of_a_filter_hold_each_of_its_jobs_once() -> None:
+    for state in JobState.values:
+        JobFactory(state=state, queue="ai")
+        JobFactory(state=state)
+
+    parts = Job.objects.on_queues(["ai"]).by_state()
+
+    assert [list(part.values_list("state", flat=True)) for part in parts] == [
+        [state] for state in JobState.values
+    ]
+    (ready,) = Job.objects.by_state(JobState.READY)
+    assert set(ready) == set(Job.objects.ready())

@@ -203,6 +203,17 @@ def test_the_stats_of_a_queue_say_all_that_its_page_shows() -> None:
     assert stats.throughput == pytest.approx(2 / 60)
 
 
+def test_what_is_scheduled_is_counted_up_to_the_limit_for_each_queue() -> None:
+    many_jobs(4, queue="ai", state=JobState.SCHEDULED)
+    JobFactory(queue="webhooks", state=JobState.SCHEDULED)
+    many_jobs(2, queue="webhooks", state=JobState.BLOCKED)
+
+    ai, webhooks = metrics.queue_stats(["ai", "webhooks"], limit=3)
+
+    assert str(ai.scheduled) == "3+"
+    assert (str(webhooks.scheduled), str(webhooks.blocked)) == ("1", "2")
+
+
 def test_a_pause_whose_time_is_over_is_none() -> None:
     Queue.objects.create(pk="low", paused_at=ago(hours=2), paused_until=ago(hours=1))
 
