@@ -13,3 +13,5 @@ from jobsite.settings import *  # noqa: F403
 
 if "BENCH_RETENTION" in os.environ:
     JOBS_RETENTION = {"succeeded": float(os.environ["BENCH_RETENTION"])}
+
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.bench.systems.jobsite_app.BenchmarkConfig"]  # noqa: F405
