@@ -9,7 +9,6 @@ from functools import partial
 from uuid import UUID
 
 from django.db import connections, transaction
-from django.db.models.functions import Now
 
 from jobs import queue_names
 from jobs.audit import Actor, Operation
@@ -129,7 +128,9 @@ class _Cancellation:
     def _end(self, locked: JobQuerySet) -> set[UUID]:
         facts = list(locked.order_by("pk").values_list("pk", "definition", "queue", "attempts"))
         ids = [fact[0] for fact in facts]
-        self._jobs(ids).waiting().update(state=JobState.CANCELLED, finished_at=Now())
+        # Not `Now()`: SQLite's has fewer digits than the times that it is compared with.
+        ended = ledger().now() if ids else None
+        self._jobs(ids).waiting().update(state=JobState.CANCELLED, finished_at=ended)
         for job_id, definition, queue, attempts in facts:
             send = partial(
                 emit,

@@ -15,6 +15,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from jobs.audit import Actor
+from jobs.cancelling import cancel
 from jobs.identifiers import uuid7, uuid7_floor
 from jobs.models import FailedJob, Job, JobState, JobTag, Queue
 from tests.jobs.factories import FailedJobFactory, JobFactory, ago, many_failed_jobs, many_jobs
@@ -299,3 +301,12 @@ def test_a_list_is_in_the_order_of_an_index_that_leads_to_its_rows(
     page = boss.get(reverse(JOBS) + query)
 
     assert page.context["cl"].queryset.query.order_by[0] == first
+
+
+def test_jobs_that_were_cancelled_at_once_are_on_one_page_each(boss: Client) -> None:
+    cancel(many_jobs(60), Actor.of_code("a test"))
+
+    first = boss.get(reverse(JOBS) + "?state=cancelled")
+    second = boss.get(reverse(JOBS) + first.context["cl"].older_url)
+
+    assert [len(page.context["cl"].result_list) for page in (first, second)] == [50, 10]
