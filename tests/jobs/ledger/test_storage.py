@@ -10,9 +10,10 @@ from django.db import connection
 from django.utils import timezone
 
 from jobs.dispatch import NewJob, insert
-from jobs.ledger import Ledger
+from jobs.ledger import Ledger, connect
 from jobs.ledger.outcome import Outcome
 from jobs.models import Attempt, Cluster, Job, JobState
+from jobs.models.job import JobQuerySet
 from tests.jobs.factories import many_jobs
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -152,3 +153,39 @@ def test_a_claim_takes_a_job_out_of_the_lists_by_queue_and_its_end_puts_it_back(
     book.claim(worker_id=7, queues=["default"], limit=1)
     assert [part.count() for part in found.by_state("ready", "running")] == [0, 1]
     assert sum(part.count() for part in found.by_state()) == 1
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize(
+    ("jobs", "index"),
+    [
+        (Job.objects.running().values("worker_id").distinct(), "jobs_job_running"),
+        (Job.objects.ready().on_queues(["ai"]), "jobs_job_claim"),
+        (Job.objects.unfinished().filter(schedule_id=7), "jobs_job_schedule_open"),
+        (Job.objects.on_queues(["ai"]).by_state("succeeded")[0], "jobs_job_queue"),
+    ],
+)
+def test_a_plan_that_is_made_before_its_values_are_known_can_use_the_partial_indexes(
+    jobs: JobQuerySet, index: str
+) -> None:
+    sql, values = jobs.order_by().query.sql_with_params()
+    for number in range(len(values)):
+        sql = sql.replace("%s", f"${number + 1}", 1)
+    given = f"({', '.join(['NULL'] * len(values))})" if values else ""
+    planner = connect()
+    try:
+        with planner.cursor() as cursor:
+            cursor.execute(f"PREPARE wanted AS {sql}")
+            cursor.execute(f"EXPLAIN EXECUTE wanted{given}")
+            plan = str(cursor.fetchall())
+    finally:
+        planner.close()
+
+    assert index in plan
+
+
+def test_what_is_no_state_finds_nothing() -> None:
+    many_jobs(3)
+
+    assert not Job.objects.in_state("'; --", "bogus").exists()
+    assert Job.objects.in_state("bogus", "ready").count() == 3
