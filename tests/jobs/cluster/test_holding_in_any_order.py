@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 
 import pytest
 from django.test import override_settings
@@ -36,6 +36,7 @@ from jobs.ledger import ledger
 from jobs.ledger.outcome import ClaimedJob, Failure, LogLine, Outcome
 from jobs.models import Attempt, Cluster, FailedJob, Job, JobLog, Worker
 from tests.jobs.claims import end_of
+from tests.jobs.cluster.dying import Died, die, half_a_begin, instead, no_room
 from tests.jobs.cluster.holding_model import DEATHS, ENDS, ONCE, REPEATABLE, Expected, Life, Model
 from tests.jobs.factories import ClusterFactory, WorkerFactory
 
@@ -46,30 +47,6 @@ ENOUGH = 3
 QUEUES = ["default"]
 OFTEN = st.integers(0, 7).map(lambda number: number < 7)
 SELDOM = OFTEN.map(lambda often: not often)
-
-
-class Died(Exception):
-    """Whoever was at it was killed here."""
-
-
-def die(*args: object, **options: object) -> None:
-    raise Died
-
-
-@contextmanager
-def instead(target: object, name: str, what: Callable[..., object]) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(target, name, what)
-        yield
-
-
-def half_a_begin(slot: Slot, *args: object) -> None:
-    slot._cells[0] += 1
-    raise Died
-
-
-def no_room(*args: object) -> int:
-    raise OSError(28, "No space left on device")
 
 
 def ended(job: ClaimedJob, how: str) -> Outcome:
@@ -286,6 +263,9 @@ class HoldingInAnyOrder(RuleBasedStateMachine):
         told = [end for end in life.ended if end[0] is not life.unrecorded]
         is_needed = bool(life.waiting or told) and not life.has_relief
         assert is_needed is (life.slot.waiting > 0)
+        if dies == "half-way" and not any(self.model.holds(job) for job, _ in told):
+            # There is nothing to write, so nothing to die at.
+            dies = "never"
         moments = {
             "never": (recovery, "PATIENCE", recovery.PATIENCE),
             "first": (recovery, "_give_back", die),
@@ -306,9 +286,9 @@ class HoldingInAnyOrder(RuleBasedStateMachine):
         unstarted = {(job.id, job.fence): job for job in [*life.waiting, *life.strays]}
         self.model.given_back([job for job in unstarted.values() if self.model.holds(job)])
         life.strays = []
-        if dies != "half-way" or not told:
+        if dies != "half-way":
             self.model.written(told)
-        if dies == "never" or (dies == "half-way" and not told):
+        if dies == "never":
             # The worker is told so, and forgets them.
             life.has_relief = True
             life.ended = [end for end in life.ended if end not in told]
