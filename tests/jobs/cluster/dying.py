@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -20,13 +20,15 @@ def die(*args: object, **options: object) -> None:
 
 
 @contextmanager
-def instead(target: object, name: str, what: Callable[..., object]) -> Iterator[None]:
+def instead(target: object, name: str, what: object) -> Iterator[None]:
+    """Have something else there in the block."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(target, name, what)
         yield
 
 
 def half_a_begin(slot: Slot, *args: object) -> None:
+    """What a worker leaves in its slot that is killed while it writes there."""
     slot._cells[0] += 1
     raise Died
 

@@ -266,13 +266,13 @@ class HoldingInAnyOrder(RuleBasedStateMachine):
         if dies == "half-way" and not any(self.model.holds(job) for job, _ in told):
             # There is nothing to write, so nothing to die at.
             dies = "never"
-        moments = {
+        moments: dict[str, tuple[object, str, object]] = {
             "never": (recovery, "PATIENCE", recovery.PATIENCE),
             "first": (recovery, "_give_back", die),
             "half-way": (recovery.finishing, "finish_each", die),
             "at last": (Slot, "delivered", die),
         }
-        with instead(recovery, "STUCK", -1.0), instead(*moments[dies]):  # type: ignore[arg-type]
+        with instead(recovery, "STUCK", -1.0), instead(*moments[dies]):
             try:
                 recovery.relieve(self.book, life.pk, life.path)
             except Died:

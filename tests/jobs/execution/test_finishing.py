@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.db import DataError, OperationalError
 
 from jobs import events
 from jobs.execution import finishing, rescue, runner
 from jobs.ledger import Ledger
-from jobs.models import Attempt, Job, JobState
+from jobs.models import Attempt, FailedJob, Job, JobState
 from tests.jobs import sample_jobs
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -64,3 +65,40 @@ def test_of_several_ends_only_the_late_one_is_dropped(book: Ledger, succeeded: l
     book.give_back([late])
     assert finishing.finish(book, outcomes) == outcomes[1:]
     assert succeeded == [timely.id]
+
+
+def test_of_many_ends_that_are_written_together_only_the_one_that_is_refused_fails(
+    book: Ledger,
+) -> None:
+    sample_jobs.add.enqueue_many(list(range(20)))
+    claimed = book.claim(worker_id=WORKER, queues=["default"], limit=20)
+    outcomes = [runner.run(job, pool=None) for job in claimed]
+    bad = outcomes[13].job.id
+    calls: list[int] = []
+
+    def write(some: Any) -> None:
+        calls.append(len(some))
+        if any(outcome.job.id == bad and outcome.failure is None for outcome in some):
+            raise DataError("too big for JSON")
+        finishing.finish(book, some)
+
+    written = finishing.finish_each(write, outcomes)
+    assert {outcome.job.id for outcome in written} == {job.id for job in claimed}
+    assert [job.pk for job in Job.objects.in_state("failed")] == [bad]
+    assert Job.objects.in_state("succeeded").count() == 19
+    assert Attempt.objects.count() == 20
+    assert "cannot be written: too big for JSON" in FailedJob.objects.get().message
+    # Halves, not one by one.
+    assert len(calls) <= 12
+
+
+def test_ends_stay_unwritten_where_the_connection_is_lost(book: Ledger) -> None:
+    sample_jobs.add.enqueue_many([1, 2])
+    claimed = book.claim(worker_id=WORKER, queues=["default"], limit=2)
+
+    def write(some: Any) -> None:
+        raise OperationalError("server closed the connection unexpectedly")
+
+    with pytest.raises(OperationalError):
+        finishing.finish_each(write, [runner.run(job, pool=None) for job in claimed])
+    assert Job.objects.in_state("running").count() == 2

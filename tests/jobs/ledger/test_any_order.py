@@ -31,6 +31,19 @@ NAME = "tests.jobs.sample_jobs.add"
 WORKERS = (1, 2, 3)
 QUEUES = ("high", "low")
 MAX_CRASHES = 3
+DELAY = 3600.0
+ENDS = (
+    ("succeeded", "succeeded"),
+    ("failed", "failed"),
+    ("failed", "scheduled"),
+    ("failed", "ready"),
+    ("timed_out", "failed"),
+    ("timed_out", "scheduled"),
+    ("released", "ready"),
+    ("released", "scheduled"),
+    ("discarded", "cancelled"),
+)
+"""How an attempt ends, and what becomes of its job."""
 
 
 @dataclass
@@ -42,6 +55,7 @@ class Expected:
     state: str = "ready"
     worker: int | None = None
     attempts: int = 0
+    exceptions: int = 0
     crashes: int = 0
     claims: int = 0
     records: int = 0
@@ -89,32 +103,47 @@ class AnyOrder(RuleBasedStateMachine):
             self.held.append(Held(job))
 
     @precondition(lambda self: self.held)
-    @rule(data=st.data(), state=st.sampled_from(["succeeded", "failed", "ready", "cancelled"]))
-    def finish_some(self, data: st.DataObject, state: str) -> None:
+    @rule(data=st.data(), end=st.sampled_from(ENDS))
+    def finish_some(self, data: st.DataObject, end: tuple[str, str]) -> None:
+        kind, state = end
         chosen = data.draw(
             st.lists(st.sampled_from(range(len(self.held))), min_size=1, unique=True)
         )
         some = [self.held[index] for index in chosen]
-        outcomes = [self._outcome(item.job, state) for item in some]
+        outcomes = [self._outcome(item.job, state, kind) for item in some]
         accepted = self.book.complete(outcomes).accepted
         assert [outcome.job for outcome in accepted] == [item.job for item in some if item.is_valid]
         for item in some:
             if item.is_valid:
                 expected = self.model[item.job.id]
-                stopped = expected.cancel_requested and state == "ready"
+                stopped = expected.cancel_requested and state in ("ready", "scheduled")
                 expected.state = "cancelled" if stopped else state
+                expected.exceptions += kind in ("failed", "timed_out")
                 expected.records += 1
                 item.is_valid = False
 
-    def _outcome(self, job: ClaimedJob, state: str) -> Outcome:
+    def _outcome(self, job: ClaimedJob, state: str, kind: str = "succeeded") -> Outcome:
         return Outcome(
             job=job,
-            outcome="succeeded" if state == "succeeded" else "failed",
+            outcome=kind,
             state=state,
             started_at=job.started_at,
             finished_at=job.started_at + dt.timedelta(milliseconds=1),
+            is_exception=kind in ("failed", "timed_out"),
+            delay=DELAY if state == "scheduled" else 0.0,
             failure=Failure(reason="exception", fingerprint="f") if state == "failed" else None,
         )
+
+    @precondition(lambda self: any(job.state == "scheduled" for job in self.model.values()))
+    @rule(is_due=st.booleans())
+    def promote(self, is_due: bool) -> None:
+        scheduled = {job_id for job_id, job in self.model.items() if job.state == "scheduled"}
+        if is_due:
+            Job.objects.filter(state="scheduled").update(due_at=dt.datetime.now(dt.UTC))
+        queues = {self.model[job_id].queue for job_id in scheduled} if is_due else set()
+        assert self.book.promote() == queues
+        for job_id in scheduled if is_due else ():
+            self.model[job_id].state = "ready"
 
     @precondition(lambda self: self.held)
     @rule(data=st.data())
@@ -127,15 +156,21 @@ class AnyOrder(RuleBasedStateMachine):
             expected.attempts -= 1
             item.is_valid = False
 
-    @rule(worker=st.sampled_from(WORKERS), interrupted=st.booleans())
-    def kill(self, worker: int, interrupted: bool) -> None:
-        rescue.rescue(self.book, [worker], detail="signal 9", interrupted=interrupted)
+    @rule(worker=st.sampled_from(WORKERS), how=st.sampled_from(["", "interrupted", "timed_out"]))
+    def kill(self, worker: int, how: str) -> None:
+        flags = {how: True} if how else {}
+        rescue.rescue(self.book, [worker], detail="signal 9", **flags)
         for item in self.held:
             expected = self.model[item.job.id]
             if item.is_valid and item.job.worker_id == worker:
                 item.is_valid = False
                 expected.records += 1
-                if interrupted:
+                if how == "timed_out":
+                    # The definition allows one attempt.
+                    expected.exceptions += 1
+                    expected.state = "failed"
+                    continue
+                if how == "interrupted":
                     expected.attempts -= 1
                     expected.state = "cancelled" if expected.cancel_requested else "ready"
                     continue
@@ -156,17 +191,21 @@ class AnyOrder(RuleBasedStateMachine):
     def every_job_is_where_the_model_says(self) -> None:
         found = {
             row[0]: row[1:]
-            for row in Job.objects.values_list("id", "state", "attempts", "crashes", "fence")
+            for row in Job.objects.values_list(
+                "id", "state", "attempts", "exceptions", "crashes", "fence"
+            )
         }
         assert found == {
-            job_id: (job.state, job.attempts, job.crashes, job.claims)
+            job_id: (job.state, job.attempts, job.exceptions, job.crashes, job.claims)
             for job_id, job in self.model.items()
         }
 
     def teardown(self) -> None:
         """Everything that is left can be run to its end, and every end has its record."""
         for worker in WORKERS:
-            self.kill(worker, interrupted=True)
+            self.kill(worker, "interrupted")
+        if any(job.state == "scheduled" for job in self.model.values()):
+            self.promote(is_due=True)
         while claimed := self.book.claim(worker_id=9, queues=QUEUES, limit=50):
             self.book.complete([self._outcome(job, "succeeded") for job in claimed])
             for job in claimed:
