@@ -13,6 +13,7 @@ from django.urls import reverse
 
 from jobs.models import Cluster, Queue
 from jobs.monitoring import health
+from jobs.monitoring.recorded_migrations import all_recorded
 from tests.jobs.factories import ClusterFactory, ago, many_failed_jobs, many_jobs
 
 pytestmark = pytest.mark.django_db
@@ -142,6 +143,20 @@ def test_missing_migrations_are_counted(monkeypatch: pytest.MonkeyPatch) -> None
 
     assert not report.healthy
     assert "not applied" in report.checks["migrations"].detail
+
+
+def test_no_migration_is_loaded_where_all_are_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that has run the check would keep them in its memory."""
+    monkeypatch.setattr(health, "MigrationExecutor", None)
+    assert health.ready().checks["migrations"].ok
+
+
+def test_the_record_of_one_missing_migration_is_missed() -> None:
+    assert all_recorded(connection)
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM django_migrations WHERE app = 'auth' AND name LIKE '0012%'")
+    assert not all_recorded(connection)
+    assert health.ready().checks["migrations"].detail == "1 not applied"
 
 
 def test_applied_migrations_are_not_read_for_every_probe() -> None:
