@@ -141,4 +141,8 @@ def rescue_orphans(ledger: Ledger) -> int:
         stopped_at, exit = known.get(worker_id, (dt.datetime.min.replace(tzinfo=dt.UTC), ""))
         if stopped_at is not None and stopped_at < settled:
             by_detail[exit or PROCESS_GONE].append(worker_id)
-    return sum(rescue_workers(ledger, ids, detail) for detail, ids in by_detail.items())
+    # They came to the ledger after the rescue from their worker: by a claim that was under way when
+    # it died, and whose jobs it never started.
+    return sum(
+        rescue_workers(ledger, ids, detail, interrupted=True) for detail, ids in by_detail.items()
+    )

@@ -212,3 +212,29 @@ def test_a_folder_that_is_not_ours_is_refused_before_anything_starts(
     assert told.stderr.startswith(f"CommandError: JOBS_JOURNAL_DIR: {str(folder)!r}: must be")
     assert "Traceback" not in told.stderr
     assert not Worker.objects.using(ALIAS).exists()
+
+
+def test_however_many_workers_are_killed_each_death_runs_one_job_again_at_most(
+    site: Worksite, folder: Path
+) -> None:
+    cluster = site.start(pool={"processes": 2}, JOURNAL_DIR=str(folder), MAX_CRASHES=100)
+    count = 3000
+    ids = jobs.record.enqueue_many([(f"job{number}", 0.001) for number in range(count)])
+    killed: set[int] = set()
+    while len(killed) < 12 and site.states()["ready"]:
+        pids = wait_until(lambda: {one.pid for one in cluster.workers()} - killed)
+        # Every moment of a batch should be met: not always the same one.
+        done = len(site.written()) + 7 * len(killed)
+        wait_until(lambda done=done: len(site.written()) > done, interval=0.001)
+        os.kill(min(pids), signal.SIGKILL)
+        killed.add(min(pids))
+    assert len(killed) > 3
+    site.wait_until_done()
+    assert site.states() == {"succeeded": count}
+    written = Counter(site.written())
+    assert len(written) == count
+    rows = {job.arguments["args"][0]: job for job in Job.objects.using(ALIAS).filter(pk__in=ids)}
+    assert sum(job.crashes for job in rows.values()) <= len(killed)
+    for word, times in written.items():
+        assert times <= 1 + rows[word].crashes
+    wait_until(lambda: len(files(folder)) == 2, message=lambda: str(files(folder)))

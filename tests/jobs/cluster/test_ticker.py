@@ -150,6 +150,9 @@ def test_a_running_job_of_a_worker_that_ended_or_has_no_row_is_rescued(
         Worker.objects.all().delete()
     assert sweeps.rescue_orphans(book) == 1
     assert Attempt.objects.get().detail == ("exit code 3" if ended else "process gone")
+    # Its claim came to the ledger after its death: it was never started.
+    job = Job.objects.get()
+    assert (job.state, job.attempts, job.crashes) == ("ready", 0, 0)
 
 
 def test_a_job_that_runs_in_a_caller_is_no_orphan(book: Ledger, identity: Identity) -> None:
