@@ -35,7 +35,7 @@ RETENTION_EVERY = 10.0
 DECLARED_EVERY = 3600.0
 REDELIVERY_EVERY = 10.0
 SELDOM = 60.0
-"""For what is called when it is needed."""
+"""For what is called when it is needed, or finds nothing to do."""
 VANISHED = 2.0
 """Seconds for which a worker's process may be gone before anybody says how it ended."""
 DEATHS = "deaths"
@@ -197,13 +197,20 @@ class Duties:
         if self.leadership.is_ours and self._sees_running:
             sweeps.rescue_orphans(ledger)
 
-    def _retention(self, ledger: Ledger) -> None:
-        if self.leadership.is_ours and (removed := retention.run_once()):
+    def _retention(self, ledger: Ledger) -> float | None:
+        """Remove what is too old; come again soon while there is something to remove."""
+        if not self.leadership.is_ours:
+            return None
+        if removed := retention.run_once():
             logger.info("retention removed %s", removed)
+        return None if removed else SELDOM
 
-    def _django_q2_retention(self, ledger: Ledger) -> None:
-        if self.leadership.is_ours and any(astuple(report := pruning.run_once())):
+    def _django_q2_retention(self, ledger: Ledger) -> float | None:
+        if not self.leadership.is_ours:
+            return None
+        if removed := any(astuple(report := pruning.run_once())):
             logger.info("retention removed of django-q2: %s", report)
+        return None if removed else SELDOM
 
     def _django_q2_redelivery(self, ledger: Ledger) -> None:
         if self.leadership.is_ours and (count := pulling.redeliver(ledger)):

@@ -24,7 +24,7 @@ def _hours(text: str) -> dt.timedelta:
 class Command(OperatorCommand):
     help = (
         "Remove finished jobs, failed jobs, slots of schedules and ended workers that are older "
-        "than JOBS_RETENTION says, or than --hours. Clusters do this by themselves every ten seconds."
+        "than JOBS_RETENTION says, or than --hours. Clusters do this by themselves every minute."
     )
     exit_codes: ClassVar = {}
     acts: ClassVar = True

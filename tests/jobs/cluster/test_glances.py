@@ -12,7 +12,7 @@ from django.utils import timezone
 from django_q.models import Schedule
 
 from jobs.cluster import glances
-from jobs.cluster.duties import Duties
+from jobs.cluster.duties import SELDOM, Duties
 from jobs.cluster.identity import Identity, end_workers, register_cluster, register_worker
 from jobs.cluster.leadership import Leadership
 from jobs.cluster.pulse import Pulse
@@ -160,3 +160,21 @@ def test_orphans_are_looked_for_only_where_a_job_runs(book: Ledger) -> None:
     ticks["surroundings"].run(book)
     ticks["orphans"].run(book)
     assert Job.objects.get().state == "ready"
+
+
+def test_retention_comes_again_soon_only_while_it_finds_something(
+    book: Ledger, settings: Any
+) -> None:
+    settings.JOBS_RETENTION = {"succeeded": 60}
+    ours = _cluster("ours")
+    duties = Duties(ours, Pulse(ours), confirm=lambda death: None, idle=None)
+    (lead, *_) = duties.of_time()
+    (retain,) = [tick for tick in duties.of_upkeep() if tick.name == "retention"]
+    assert retain.run(book) is None
+    lead.run(book)
+    assert retain.run(book) == SELDOM
+    sample_jobs.add.enqueue(1)
+    Job.objects.update(state="succeeded", finished_at=timezone.now() - HOUR)
+    assert retain.run(book) is None
+    assert not Job.objects.exists()
+    assert retain.run(book) == SELDOM
