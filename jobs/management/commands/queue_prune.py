@@ -24,7 +24,7 @@ def _hours(text: str) -> dt.timedelta:
 class Command(OperatorCommand):
     help = (
         "Remove finished jobs, failed jobs, slots of schedules and ended workers that are older "
-        "than JOBS_RETENTION says, or than --hours. Clusters do this by themselves every minute."
+        "than JOBS_RETENTION says, or than --hours. Clusters do this by themselves all the time."
     )
     exit_codes: ClassVar = {}
     acts: ClassVar = True
