@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -103,6 +104,19 @@ def clusters() -> set[UUID]:
     """The clusters of which this host has files."""
     found = map(cluster_of, conf.JOURNAL_DIR.glob(f"*-*{SUFFIX}"))
     return {cluster_id for cluster_id in found if cluster_id is not None}
+
+
+def is_forgotten(path: Path, seconds: float) -> bool:
+    """Whether a file is from before the last start of the host, or was not written to for so
+    long."""
+    slot = _slot_in(path)
+    # One without a page may be just being made.
+    if slot is not None and slot.boot != boot():
+        return True
+    try:
+        return time.time() - path.stat().st_mtime > seconds
+    except FileNotFoundError:
+        return False
 
 
 def remove(path: Path) -> None:

@@ -30,6 +30,8 @@ def rehearse(identity: Identity) -> bool:
     Only reads, and leaves no connection open. A database that does not answer is no obstacle: the
     processes wait for it themselves.
     """
+    # The caller's own may be in the middle of something.
+    callers = connections[conf.DATABASE]
     try:
         connection = connections[conf.DATABASE] = connect(PATIENCE)
         book = ledger(connection)
@@ -45,6 +47,6 @@ def rehearse(identity: Identity) -> bool:
         return False
     finally:
         close_connections()
-        # Those who are forked make an ordinary one for their jobs.
-        del connections[connections[conf.DATABASE].alias]
+        # Those who are forked have an ordinary one for their jobs.
+        connections[conf.DATABASE] = callers
     return True

@@ -25,6 +25,9 @@ SENTINEL_GONE = "sentinel gone"
 ENDED = (ClusterStatus.LOST, ClusterStatus.STOPPED)
 STEADY = 2
 """Heartbeats in a row without a gap, before a cluster may declare another one lost."""
+FORGOTTEN_AFTER = dt.timedelta(days=7)
+"""A worker's file that nobody has written to for so long, and of which this ledger knows nothing.
+Should its cluster live all the same, a death of that worker is treated like that of a host."""
 SETTLED = dt.timedelta(seconds=10)
 """After so long a worker that has ended has nothing on its way to the ledger."""
 
@@ -75,6 +78,16 @@ def remove_left_files(identity: Identity) -> None:
     settled = ended.exclude(pk__in=living.filter(cluster_id__in=others).values("cluster_id"))
     for cluster_id in settled.values_list("pk", flat=True):
         for path in journals.of_cluster(cluster_id):
+            journals.remove(path)
+    known = set(Cluster.objects.using(conf.DATABASE).filter(pk__in=others).values_list(flat=True))
+    for cluster_id in others - known:
+        _remove_forgotten_files(cluster_id)
+
+
+def _remove_forgotten_files(cluster_id: UUID) -> None:
+    """Of a cluster that is not in this ledger: of another site's, or of a database that is gone."""
+    for path in journals.of_cluster(cluster_id):
+        if journals.is_forgotten(path, FORGOTTEN_AFTER.total_seconds()):
             journals.remove(path)
 
 

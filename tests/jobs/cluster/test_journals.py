@@ -247,6 +247,25 @@ class TestFilesThatAreLeft:
         assert path.exists()
 
 
+    def test_those_that_nobody_has_written_to_for_a_week_are_removed(
+        self, folder: Path, identity: Identity
+    ) -> None:
+        path, fresh = journals.create(uuid4()), journals.create(uuid4())
+        long_ago = time.time() - sweeps.FORGOTTEN_AFTER.total_seconds() - 60
+        os.utime(path, (long_ago, long_ago))
+        sweeps.remove_left_files(identity)
+        assert not path.exists()
+        assert fresh.exists()
+
+    def test_those_from_before_the_last_start_of_the_host_are_removed(
+        self, folder: Path, identity: Identity, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = journals.create(uuid4())
+        monkeypatch.setattr(journals, "boot", lambda: 4711)
+        sweeps.remove_left_files(identity)
+        assert not path.exists()
+
+
 def test_the_lock_is_the_systems_own(path: Path, journal: Journal) -> None:
     """So that it needs nobody's help to be freed, and a reader sees the writer's."""
     with journal, path.open("rb") as file, pytest.raises(BlockingIOError):
