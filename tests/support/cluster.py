@@ -95,7 +95,8 @@ class Worksite:
             WORKSITE_CACHE=str(self.folder / "cache"),
             WORKSITE_SECRET=SECRET,
             WORKSITE_POOL=json.dumps({"processes": 1, **(pool or {})}),
-            WORKSITE_JOBS=json.dumps(jobs),
+            # A cluster that a test kills leaves its files to the next one on the same database.
+            WORKSITE_JOBS=json.dumps({"JOURNAL_DIR": str(self.folder / "journals"), **jobs}),
         )
 
     def start(

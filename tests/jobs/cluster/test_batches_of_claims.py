@@ -67,7 +67,7 @@ def enqueue_short(count: int = SHORT) -> None:
 def test_a_killed_worker_runs_no_job_again_but_the_one_it_was_in(
     site: Worksite, folder: Path
 ) -> None:
-    cluster = site.start(JOURNAL_DIR=str(folder))
+    cluster = site.start()
     enqueue_short()
     wait_for_a_batch(site)
     os.kill(cluster.workers()[0].pid, signal.SIGKILL)
@@ -79,12 +79,12 @@ def test_a_killed_worker_runs_no_job_again_but_the_one_it_was_in(
 def test_a_new_cluster_reads_what_a_killed_one_has_left_on_its_host(
     site: Worksite, folder: Path
 ) -> None:
-    lost = site.start(pool={"processes": 2}, JOURNAL_DIR=str(folder))
+    lost = site.start(pool={"processes": 2})
     enqueue_short()
     wait_for_a_batch(site)
     lost.kill_everything()
     assert len(files(folder)) == 2
-    heir = site.start(pool={"processes": 2}, JOURNAL_DIR=str(folder))
+    heir = site.start(pool={"processes": 2})
     assert_each_ran_once_but(site, again=2)
     ended = Worker.objects.using(ALIAS).filter(stopped_at=None, cluster__pid=lost.pid)
     wait_until(lambda: not ended.exists(), message=site.report)
@@ -95,7 +95,7 @@ def test_a_new_cluster_reads_what_a_killed_one_has_left_on_its_host(
 def test_a_killed_sentinel_leaves_no_files_and_no_job_to_run_again_but_the_running_ones(
     site: Worksite, folder: Path
 ) -> None:
-    cluster = site.start(pool={"processes": 2}, JOURNAL_DIR=str(folder))
+    cluster = site.start(pool={"processes": 2})
     enqueue_short()
     wait_for_a_batch(site)
     cluster.sentinel.kill()
@@ -127,7 +127,7 @@ def test_jobs_behind_one_that_is_unexpectedly_long_are_started_elsewhere(site: W
 def test_a_worker_that_is_stopped_gives_back_what_it_has_not_started(
     site: Worksite, folder: Path
 ) -> None:
-    cluster = site.start(JOURNAL_DIR=str(folder))
+    cluster = site.start()
     enqueue_short()
     wait_for_a_batch(site)
     asked = time.monotonic()
@@ -166,14 +166,14 @@ def test_jobs_that_must_not_run_twice_are_never_claimed_together(site: Worksite)
 def test_a_killed_worker_in_the_foreground_is_rescued_from_its_file(
     site: Worksite, folder: Path
 ) -> None:
-    environment = site.environment(JOURNAL_DIR=str(folder))
+    environment = site.environment()
     enqueue_short()
     with ManageProcess("queue_work", environment=environment) as worker:
         wait_for_a_batch(site)
         worker.process.kill()
         worker.process.wait()
     assert len(files(folder)) == 1
-    cluster = site.start(JOURNAL_DIR=str(folder))
+    cluster = site.start()
     assert_each_ran_once_but(site, again=1)
     assert cluster.stop() == 0
     assert files(folder) == []
@@ -182,7 +182,7 @@ def test_a_killed_worker_in_the_foreground_is_rescued_from_its_file(
 def test_a_worker_in_the_foreground_relieves_itself_and_leaves_no_file(
     site: Worksite, folder: Path
 ) -> None:
-    environment = site.environment(JOURNAL_DIR=str(folder))
+    environment = site.environment()
     jobs.record.enqueue_many([(f"warm{number}",) for number in range(60)])
     calls = [(f"job{number}", 1.5 if number == 20 else 0.0) for number in range(40)]
     ids: list[UUID] = []
@@ -207,7 +207,7 @@ def test_a_folder_that_is_not_ours_is_refused_before_anything_starts(
 ) -> None:
     folder.mkdir()
     folder.chmod(0o777)
-    told = site.manage(command, JOURNAL_DIR=str(folder))
+    told = site.manage(command)
     assert told.returncode == 2
     assert told.stderr.startswith(f"CommandError: JOBS_JOURNAL_DIR: {str(folder)!r}: must be")
     assert "Traceback" not in told.stderr
@@ -217,7 +217,7 @@ def test_a_folder_that_is_not_ours_is_refused_before_anything_starts(
 def test_however_many_workers_are_killed_each_death_runs_one_job_again_at_most(
     site: Worksite, folder: Path
 ) -> None:
-    cluster = site.start(pool={"processes": 2}, JOURNAL_DIR=str(folder), MAX_CRASHES=100)
+    cluster = site.start(pool={"processes": 2}, MAX_CRASHES=100)
     count = 3000
     ids = jobs.record.enqueue_many([(f"job{number}", 0.001) for number in range(count)])
     killed: set[int] = set()
