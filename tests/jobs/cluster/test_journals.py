@@ -246,7 +246,6 @@ class TestFilesThatAreLeft:
         sweeps.remove_left_files(identity)
         assert path.exists()
 
-
     def test_those_that_nobody_has_written_to_for_a_week_are_removed(
         self, folder: Path, identity: Identity
     ) -> None:
