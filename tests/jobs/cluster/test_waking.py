@@ -163,13 +163,15 @@ def test_the_collector_leaves_alone_what_a_child_shares_with_its_parent() -> Non
         gc.unfreeze()
 
 
-def test_a_rehearsal_changes_nothing_and_leaves_no_connection(transactional_db: None) -> None:
+def test_a_rehearsal_changes_nothing_and_leaves_the_callers_connection_alone(
+    transactional_db: None,
+) -> None:
     sample_jobs.add.enqueue(1)
     before = list(Job.objects.values())
     former = connections[conf.DATABASE]
     assert rehearse(IDENTITY)
-    assert connections[conf.DATABASE] is not former
-    assert connections[conf.DATABASE].connection is None
+    assert connections[conf.DATABASE] is former
+    assert former.connection is not None
     assert "prepare_threshold" not in connections[conf.DATABASE].settings_dict["OPTIONS"]
     assert list(Job.objects.values()) == before
 
