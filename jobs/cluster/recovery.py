@@ -19,7 +19,7 @@ from jobs.ledger import Ledger
 from jobs.ledger.outcome import ClaimedJob, Outcome
 from jobs.ledger.records import outcome_of
 
-STUCK = 0.03
+STUCK = 0.02
 """Seconds for which a job may run while others that are claimed wait for its end."""
 PATIENCE = 0.5
 """Seconds to wait for a worker that is just going from one job to the next."""
