@@ -79,8 +79,8 @@ def remove_left_files(identity: Identity) -> None:
     for cluster_id in settled.values_list("pk", flat=True):
         for path in journals.of_cluster(cluster_id):
             journals.remove(path)
-    known = set(Cluster.objects.using(conf.DATABASE).filter(pk__in=others).values_list("pk", flat=True))
-    for cluster_id in others - known:
+    known = Cluster.objects.using(conf.DATABASE).filter(pk__in=others)
+    for cluster_id in others.difference(known.values_list("pk", flat=True)):
         _remove_forgotten_files(cluster_id)
 
 
