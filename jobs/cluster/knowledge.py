@@ -28,7 +28,9 @@ class Unknown:
         """Whether this code can run the definition; if not, remember that."""
         if registry.find(definition) is not None:
             return True
-        logger.warning("%s is unknown to this worker's code; its jobs stay ready", definition)
+        if definition not in self._since:
+            # Once, and not for each job of a claim.
+            logger.warning("%s is unknown to this worker's code; its jobs stay ready", definition)
         self._since[definition] = time.monotonic()
         return False
 

@@ -154,9 +154,12 @@ class Worker:
 
     def _leave_unknown(self, claimed: list[ClaimedJob]) -> list[ClaimedJob]:
         """Give back what this worker's code does not know, for workers that do; return the rest."""
-        known = [job for job in claimed if self._unknown.knows(job.definition)]
-        if len(known) < len(claimed):
-            self._give_back([job for job in claimed if job not in known])
+        known: list[ClaimedJob] = []
+        unknown: list[ClaimedJob] = []
+        for job in claimed:
+            (known if self._unknown.knows(job.definition) else unknown).append(job)
+        if unknown:
+            self._give_back(unknown)
             self._publish_unknown()
         return known
 
