@@ -25,6 +25,7 @@ from jobs.execution import finishing, rescue
 from jobs.execution.description import describe
 from jobs.failures.fingerprint import fingerprint
 from jobs.ledger import Ledger, ledger
+from jobs.ledger.moments import microseconds
 from jobs.ledger.outcome import ClaimedJob, Failure, Outcome
 from jobs.models import AttemptOutcome, FailureReason, Job, JobState, Queue, Worker
 
@@ -146,8 +147,8 @@ def _succeed(book: Ledger, job: ClaimedJob, value: object) -> None:
                 outcome=AttemptOutcome.SUCCEEDED,
                 state=JobState.SUCCEEDED,
                 result=result,
-                started_at=job.started_at,
-                finished_at=max(book.now(), job.started_at),
+                started=microseconds(job.started_at),
+                finished=microseconds(max(book.now(), job.started_at)),
             )
         ],
     )
@@ -161,8 +162,8 @@ def _fail(book: Ledger, job: ClaimedJob, kind: str, message: str, traceback: str
                 job=job,
                 outcome=AttemptOutcome.FAILED,
                 state=JobState.FAILED,
-                started_at=job.started_at,
-                finished_at=max(book.now(), job.started_at),
+                started=microseconds(job.started_at),
+                finished=microseconds(max(book.now(), job.started_at)),
                 exception_class=kind,
                 message=message,
                 traceback=traceback,

@@ -14,6 +14,7 @@ from jobs.execution.description import class_path, describe
 from jobs.execution.policy import Policy
 from jobs.failures.fingerprint import fingerprint
 from jobs.ledger.contract import Ledger
+from jobs.ledger.moments import microseconds
 from jobs.ledger.outcome import ClaimedJob, Failure, Outcome
 from jobs.models.states import AttemptOutcome, FailureReason, JobState
 
@@ -88,8 +89,8 @@ def _outcome(
         outcome=kind,
         state=decision.state,
         delay=decision.delay,
-        started_at=job.started_at,
-        finished_at=max(now, job.started_at),
+        started=microseconds(job.started_at),
+        finished=microseconds(max(now, job.started_at)),
         detail=detail,
         exception_class="" if goes_on else name,
         message="" if goes_on else f"The worker that ran the job ended: {detail}",

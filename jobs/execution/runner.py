@@ -28,6 +28,7 @@ from jobs.execution.description import describe
 from jobs.execution.policy import Policy
 from jobs.execution.timeouts import TimeLimit, time_limit
 from jobs.failures.fingerprint import fingerprint
+from jobs.ledger.moments import moment
 from jobs.ledger.outcome import ClaimedJob, Failure, Outcome
 from jobs.models.states import AttemptOutcome, FailureReason, JobState
 
@@ -53,21 +54,21 @@ def run(
     Ctrl-C (`interruptible`), KeyboardInterrupt interrupts the attempt at no cost, and is in the
     outcome's `error` for the caller to raise.
     """
-    started_at = claimed.now()
+    started = claimed.now()
     if claimed.cancel_requested:
-        return _cancelled(claimed, started_at)
+        return _cancelled(claimed, started)
     definition = registry.find(claimed.definition)
     policy = policy or Policy.of(definition, claimed.options, pool)
     job = CurrentJob(claimed, policy, should_stop)
     with as_current(job):
-        outcome = _attempt(claimed, policy, definition, job, started_at, limit)
+        outcome = _attempt(claimed, policy, definition, job, started, limit)
     if interruptible and isinstance(outcome.error, KeyboardInterrupt) and policy.may_repeat:
         outcome = Outcome(
             job=claimed,
             outcome=AttemptOutcome.INTERRUPTED,
             state=JobState.READY,
-            started_at=started_at,
-            finished_at=outcome.finished_at,
+            started=started,
+            finished=outcome.finished,
             refund=True,
             error=outcome.error,
         )
@@ -80,13 +81,13 @@ def _attempt(
     policy: Policy,
     definition: JobDefinition | None,
     job: CurrentJob,
-    started_at: dt.datetime,
+    started: int,
     limit: TimeLimit,
 ) -> Outcome:
     try:
         if definition is None:
             raise UnknownDefinition(claimed.definition)
-        _refuse_late_start(claimed, started_at)
+        _refuse_late_start(claimed, started)
         events.emit(
             events.job_started,
             claimed.definition,
@@ -105,19 +106,19 @@ def _attempt(
             outcome=AttemptOutcome.SUCCEEDED,
             state=JobState.SUCCEEDED,
             result=result,
-            started_at=started_at,
-            finished_at=claimed.now(),
+            started=started,
+            finished=claimed.now(),
         )
     except JobReleased as release:
         if job.worker_stops() and policy.may_repeat:
-            return _interrupted(claimed, release, started_at)
-        return _released(claimed, policy, definition, release, started_at)
+            return _interrupted(claimed, release, started)
+        return _released(claimed, policy, definition, release, started)
     except BaseException as error:
-        return _raised(claimed, policy, definition, error, started_at)
+        return _raised(claimed, policy, definition, error, started)
 
 
-def _refuse_late_start(claimed: ClaimedJob, now: dt.datetime) -> None:
-    if claimed.retry_until is not None and now > claimed.retry_until:
+def _refuse_late_start(claimed: ClaimedJob, now: int) -> None:
+    if claimed.retry_until is not None and moment(now) > claimed.retry_until:
         raise RetriesExpired(f"retry_until was {claimed.retry_until.isoformat()}")
 
 
@@ -175,20 +176,20 @@ def _fit(definition: JobDefinition, args: list[Any], kwargs: dict[str, Any]) -> 
     return True
 
 
-def _cancelled(claimed: ClaimedJob, started_at: dt.datetime) -> Outcome:
+def _cancelled(claimed: ClaimedJob, started: int) -> Outcome:
     """Of a job that somebody cancelled while another worker had claimed, but not started it."""
     return Outcome(
         job=claimed,
         outcome=AttemptOutcome.CANCELLED,
         state=JobState.CANCELLED,
         detail="cancelled before it was started",
-        started_at=started_at,
-        finished_at=claimed.now(),
+        started=started,
+        finished=claimed.now(),
         refund=True,
     )
 
 
-def _interrupted(claimed: ClaimedJob, release: JobReleased, started_at: dt.datetime) -> Outcome:
+def _interrupted(claimed: ClaimedJob, release: JobReleased, started: int) -> Outcome:
     """A release because the worker stops: as if the job had been interrupted, at no cost."""
     again = retrying.again(release.seconds)
     return Outcome(
@@ -197,8 +198,8 @@ def _interrupted(claimed: ClaimedJob, release: JobReleased, started_at: dt.datet
         state=again.state,
         delay=again.delay,
         detail=f"released for {release.seconds:g} s as its worker stops",
-        started_at=started_at,
-        finished_at=claimed.now(),
+        started=started,
+        finished=claimed.now(),
         refund=True,
     )
 
@@ -208,18 +209,18 @@ def _released(
     policy: Policy,
     definition: JobDefinition | None,
     release: JobReleased,
-    started_at: dt.datetime,
+    started: int,
 ) -> Outcome:
     now = claimed.now()
-    decision = retrying.after_release(claimed, policy, release.seconds, now)
+    decision = retrying.after_release(claimed, policy, release.seconds, moment(now))
     outcome = Outcome(
         job=claimed,
         outcome=AttemptOutcome.RELEASED,
         state=decision.state,
         delay=decision.delay,
         detail=f"released for {release.seconds:g} s",
-        started_at=started_at,
-        finished_at=now,
+        started=started,
+        finished=now,
     )
     if decision.reason is not None:
         message = f"The job released itself, but its attempts ({claimed.attempts}) are spent"
@@ -235,10 +236,10 @@ def _raised(
     policy: Policy,
     definition: JobDefinition | None,
     error: BaseException,
-    started_at: dt.datetime,
+    started: int,
 ) -> Outcome:
     now = claimed.now()
-    decision, error = _decide(claimed, policy, definition, error, now)
+    decision, error = _decide(claimed, policy, definition, error, moment(now))
     if isinstance(error, JobFailedForGood):
         error = error.cause
     described = describe(error)
@@ -250,8 +251,8 @@ def _raised(
         outcome=kind,
         state=decision.state,
         delay=decision.delay,
-        started_at=started_at,
-        finished_at=now,
+        started=started,
+        finished=now,
         exception_class=described.exception_class,
         message=described.message,
         traceback=described.traceback,
@@ -294,8 +295,8 @@ def unwritable(outcome: Outcome, error: Exception) -> Outcome:
         job=outcome.job,
         outcome=AttemptOutcome.FAILED,
         state=JobState.FAILED,
-        started_at=outcome.started_at,
-        finished_at=outcome.finished_at,
+        started=outcome.started,
+        finished=outcome.finished,
         exception_class=described.exception_class,
         message=f"The attempt ended ({outcome.outcome}), but that cannot be written: "
         f"{described.message}",

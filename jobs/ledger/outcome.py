@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, field
-from time import monotonic
+from time import monotonic_ns
 from typing import Any
 from uuid import UUID
+
+from jobs.ledger.moments import microseconds, moment
 
 
 @dataclass(slots=True)
@@ -33,12 +35,23 @@ class ClaimedJob:
     schedule_id: int | None
     slot_at: dt.datetime | None
     cancel_requested: bool
-    received: float = field(default_factory=monotonic)
-    """When this process got the job, by its monotonic clock: what is added to `started_at`."""
+    clock: int = 0
+    """The microseconds to add to this process's monotonic clock for those since the epoch by the
+    database's: what `clock_from` gives when the job is received."""
 
-    def now(self) -> dt.datetime:
-        """The database's time, told by this process's monotonic clock since the claim."""
-        return self.started_at + dt.timedelta(seconds=monotonic() - self.received)
+    def __post_init__(self) -> None:
+        if not self.clock:
+            self.clock = clock_from(self.started_at)
+
+    def now(self) -> int:
+        """The database's time in microseconds since the epoch, told by this process's monotonic
+        clock since the claim."""
+        return self.clock + monotonic_ns() // 1000
+
+
+def clock_from(now: dt.datetime) -> int:
+    """See `ClaimedJob.clock`; `now` is the database's time."""
+    return microseconds(now) - monotonic_ns() // 1000
 
 
 @dataclass(slots=True, kw_only=True)
@@ -53,14 +66,15 @@ class Failure:
 class Outcome:
     """How one attempt ended, and what becomes of its job.
 
-    `delay` is used where `state` is scheduled.
+    `started` and `finished` are microseconds since the epoch. `delay`, in seconds, is used where
+    `state` is scheduled.
     """
 
     job: ClaimedJob
     outcome: str
     state: str
-    started_at: dt.datetime
-    finished_at: dt.datetime
+    started: int
+    finished: int
     result: Any = None
     delay: float = 0.0
     detail: str = ""
@@ -79,6 +93,14 @@ class Outcome:
     """The exception itself, for receivers in this process; it is not stored."""
     record: str = ""
     """What of this is written, as `Ledger.record` has put it; nothing above changes after that."""
+
+    @property
+    def started_at(self) -> dt.datetime:
+        return moment(self.started)
+
+    @property
+    def finished_at(self) -> dt.datetime:
+        return moment(self.finished)
 
 
 @dataclass(slots=True)

@@ -6,16 +6,16 @@ until then, so an end is serialised once. What has its default is left out.
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 from collections.abc import Callable
 from typing import Any
 
+from jobs.ledger.moments import microseconds, moment
 from jobs.ledger.outcome import ClaimedJob, Failure, LogLine, Outcome
 from jobs.ledger.rows import as_moment, storable
 
-Moment = Callable[[dt.datetime | None], str | None]
-"""Formats a datetime for the database."""
+Put = Callable[[int], str]
+"""Puts microseconds since the epoch as the database wants a moment."""
 
 _encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 _TEXTS = ("detail", "exception_class", "message", "traceback")
@@ -24,15 +24,15 @@ _LONGEST = 200
 """Characters of `detail` and `exception_class`, as their columns hold."""
 
 
-def record_of(outcome: Outcome, moment: Moment) -> str:
-    """The record of an outcome, in the database's format of times."""
+def record_of(outcome: Outcome, put: Put) -> str:
+    """The record of an outcome, its moments as the database wants them."""
     if outcome.result is None and outcome.outcome == "succeeded" and not outcome.logs:
         # Most are just this, and it takes a third of the time of the encoder.
         return (
             f'{{"job_id":"{outcome.job.id.hex}","fence":{outcome.job.fence},'
             f'"worker_id":{outcome.job.worker_id},"outcome":"succeeded","state":"succeeded",'
-            f'"started_at":"{moment(outcome.started_at)}",'
-            f'"finished_at":"{moment(outcome.finished_at)}"}}'
+            f'"started_at":"{put(outcome.started)}",'
+            f'"finished_at":"{put(outcome.finished)}"}}'
         )
     record: dict[str, Any] = {
         "job_id": outcome.job.id.hex,
@@ -40,18 +40,18 @@ def record_of(outcome: Outcome, moment: Moment) -> str:
         "worker_id": outcome.job.worker_id,
         "outcome": outcome.outcome,
         "state": outcome.state,
-        "started_at": moment(outcome.started_at),
-        "finished_at": moment(outcome.finished_at),
+        "started_at": put(outcome.started),
+        "finished_at": put(outcome.finished),
     }
     if outcome.result is not None:
         record["result"] = outcome.result
     # What only an end has that is not a plain success.
     if outcome.outcome != "succeeded" or outcome.logs:
-        _add_the_rest(record, outcome, moment)
+        _add_the_rest(record, outcome, put)
     return _encode(record)
 
 
-def _add_the_rest(record: dict[str, Any], outcome: Outcome, moment: Moment) -> None:
+def _add_the_rest(record: dict[str, Any], outcome: Outcome, put: Put) -> None:
     for name in _TEXTS:
         if text := storable(getattr(outcome, name)):
             record[name] = text if name in ("message", "traceback") else text[:_LONGEST]
@@ -61,12 +61,12 @@ def _add_the_rest(record: dict[str, Any], outcome: Outcome, moment: Moment) -> N
     if outcome.delay:
         record["delay"] = outcome.delay
         # For SQLite, whose clock is the host's.
-        record["due_at"] = moment(outcome.finished_at + dt.timedelta(seconds=outcome.delay))
+        record["due_at"] = put(outcome.finished + round(outcome.delay * 1e6))
     if outcome.failure is not None:
         record["failure"] = [outcome.failure.reason, outcome.failure.fingerprint]
     if outcome.logs:
         record["logs"] = [
-            [moment(line.at), line.level, storable(line.message)] for line in outcome.logs
+            [microseconds(line.at), line.level, storable(line.message)] for line in outcome.logs
         ]
 
 
@@ -82,15 +82,18 @@ def outcome_of(record: dict[str, Any], job: ClaimedJob, text: str) -> Outcome:
         job=job,
         outcome=record["outcome"],
         state=record["state"],
-        started_at=as_moment(record["started_at"]),
-        finished_at=as_moment(record["finished_at"]),
+        started=_microseconds(record["started_at"]),
+        finished=_microseconds(record["finished_at"]),
         result=record.get("result"),
         delay=record.get("delay", 0.0),
         failure=Failure(reason=failure[0], fingerprint=failure[1]) if failure else None,
-        logs=[
-            LogLine(as_moment(at), level, message) for at, level, message in record.get("logs", ())
-        ],
+        logs=[LogLine(moment(at), level, message) for at, level, message in record.get("logs", ())],
         record=text,
         **texts,
         **flags,
     )
+
+
+def _microseconds(text: str) -> int:
+    """The inverse of each database's `Put`."""
+    return int(text) if text.isdigit() else microseconds(as_moment(text))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -32,7 +32,7 @@ _ENQUEUED_AT, _CANCEL_REQUESTED = _PLACES["enqueued_at"], _PLACES["cancel_reques
 _IDS = (_PLACES["id"], _PLACES["chain"])
 _MOMENTS = tuple(_PLACES[name] for name in ("enqueued_at", "started_at", "retry_until", "slot_at"))
 
-_decode = json.JSONDecoder().decode
+_scan: Callable[[str, int], tuple[Any, int]] = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
 
 compact_json = json.JSONEncoder(separators=(",", ":")).encode
 """A value as JSON without spaces, as the ledger stores it."""
@@ -147,8 +147,9 @@ def _claimed_job(row: tuple[Any, ...]) -> ClaimedJob:
         row[0],
         row[1],
         row[2],
-        _decode(row[3]),
-        {} if row[4] == "{}" else _decode(row[4]),
+        # The database's own JSON needs no look for what may stand around it.
+        _scan(row[3], 0)[0],
+        {} if row[4] == "{}" else _scan(row[4], 0)[0],
         row[5],
         row[6],
         row[7],

@@ -31,6 +31,10 @@ STATE_NOW = """CASE WHEN job.cancel_requested AND ended.state IN ('ready', 'sche
             THEN 'cancelled' ELSE ended.state END"""
 
 
+Others = dict[tuple[UUID, int], str | None]
+"""By job and fence: what has become of a job otherwise than was told."""
+
+
 class SqlLedger(Ledger):
     """The part of the ledger that is the same on PostgreSQL and SQLite."""
 
@@ -79,12 +83,15 @@ class SqlLedger(Ledger):
 
     def record(self, outcome: Outcome) -> str:
         if not outcome.record:
-            outcome.record = record_of(outcome, self._moment)
+            outcome.record = record_of(outcome, self._put)
         return outcome.record
 
     def _accepted(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
         # By job and fence: one call may hold the ends of two claims of the same job.
-        others = self._finish("[" + ",".join([self.record(item) for item in outcomes]) + "]")
+        others = self._finish(
+            "[" + ",".join([self.record(item) for item in outcomes]) + "]",
+            all_succeeded=all(item.outcome == item.state == "succeeded" for item in outcomes),
+        )
         if not others:
             return list(outcomes)
         accepted = []
@@ -161,6 +168,10 @@ class SqlLedger(Ledger):
         """A datetime as the text that this database compares."""
 
     @abstractmethod
+    def _put(self, microseconds: int) -> str:
+        """A moment, in microseconds since the epoch, as text that this database reads."""
+
+    @abstractmethod
     def _uuid(self, value: UUID) -> Any:
         """A UUID as a parameter."""
 
@@ -171,7 +182,7 @@ class SqlLedger(Ledger):
     def _insert_failures(self, document: str) -> None: ...
 
     @abstractmethod
-    def _finish(self, document: str) -> dict[tuple[UUID, int], str | None]:
+    def _finish(self, document: str, *, all_succeeded: bool) -> Others:
         """Write the attempts and the state of their jobs that these records say.
 
         Return, by job and fence, those that did not come out so: with the state that their job has

@@ -16,9 +16,10 @@ from django.utils import timezone
 
 from jobs.ledger import rows
 from jobs.ledger.arrivals_sqlite import SqliteArrivals
+from jobs.ledger.moments import moment
 from jobs.ledger.outcome import ClaimedJob
 from jobs.ledger.rows import json_columns as _columns
-from jobs.ledger.sql import ENDED, STATE_NOW
+from jobs.ledger.sql import ENDED, STATE_NOW, Others
 
 _PICK = """
 SELECT id FROM jobs_job INDEXED BY jobs_job_claim
@@ -204,6 +205,9 @@ class SqliteLedger(SqliteArrivals):
     def _moment(self, value: dt.datetime | None) -> str | None:
         return value.astimezone(dt.UTC).replace(tzinfo=None).isoformat(" ") if value else None
 
+    def _put(self, microseconds: int) -> str:
+        return str(self._moment(moment(microseconds)))
+
     def _uuid(self, value: UUID) -> Any:
         return value.hex
 
@@ -217,7 +221,7 @@ class SqliteLedger(SqliteArrivals):
     def _insert_failures(self, document: str) -> None:
         self._run(_FAIL, [document])
 
-    def _finish(self, document: str) -> dict[tuple[UUID, int], str | None]:
+    def _finish(self, document: str, *, all_succeeded: bool) -> Others:
         with self.transaction():
             accepted = self._fetch(_FINISH, [self._now(), document])
             self._run(_RECORD, [document, json.dumps([row[0] for row in accepted])])

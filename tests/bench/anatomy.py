@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from jobs.ledger import Ledger
 
 SIZES = (1, 10, 100, 500)
-JOBS = 20_000
+JOBS = 100_000
 FEWER = 2_000
 """Where each is claimed by itself."""
 HEAD = ("claimed at once", "claim, PostgreSQL", "claim, Python", "run", "finish, PostgreSQL")

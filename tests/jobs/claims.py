@@ -6,6 +6,7 @@ import datetime as dt
 from typing import Any
 
 from jobs.identifiers import uuid7
+from jobs.ledger.moments import microseconds
 from jobs.ledger.outcome import ClaimedJob, Outcome
 
 NOON = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
@@ -43,8 +44,8 @@ def end_of(job: ClaimedJob, state: str = "succeeded", **facts: Any) -> Outcome:
         "job": job,
         "outcome": "succeeded" if state == "succeeded" else "failed",
         "state": state,
-        "started_at": job.started_at,
-        "finished_at": job.started_at + dt.timedelta(milliseconds=2),
+        "started": microseconds(job.started_at),
+        "finished": microseconds(job.started_at) + 2_000,
         **facts,
     }
     return Outcome(**values)

@@ -24,6 +24,7 @@ from hypothesis.stateful import (
 from jobs.dispatch import NewJob, insert
 from jobs.execution import rescue
 from jobs.ledger import ledger
+from jobs.ledger.moments import microseconds
 from jobs.ledger.outcome import ClaimedJob, Failure, Outcome
 from jobs.models import Attempt, FailedJob, Job
 
@@ -127,8 +128,8 @@ class AnyOrder(RuleBasedStateMachine):
             job=job,
             outcome=kind,
             state=state,
-            started_at=job.started_at,
-            finished_at=job.started_at + dt.timedelta(milliseconds=1),
+            started=microseconds(job.started_at),
+            finished=microseconds(job.started_at) + 1_000,
             is_exception=kind in ("failed", "timed_out"),
             delay=DELAY if state == "scheduled" else 0.0,
             failure=Failure(reason="exception", fingerprint="f") if state == "failed" else None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Sequence
 from uuid import UUID, uuid4
 
@@ -13,6 +14,7 @@ from jobs.dispatch import NewJob, insert
 from jobs.execution import rescue
 from jobs.identifiers import uuid7
 from jobs.ledger import Ledger
+from jobs.ledger.moments import microseconds
 from jobs.ledger.outcome import ClaimedJob, Failure, LogLine, Outcome
 from jobs.models import Attempt, FailedJob, Job, JobLog, JobState, Lease
 
@@ -40,8 +42,8 @@ def ended(job: ClaimedJob, state: str = "succeeded", **facts: object) -> Outcome
         "job": job,
         "outcome": "succeeded" if state == "succeeded" else "failed",
         "state": state,
-        "started_at": job.started_at,
-        "finished_at": job.started_at + dt.timedelta(seconds=2),
+        "started": microseconds(job.started_at),
+        "finished": microseconds(job.started_at) + 2_000_000,
         **facts,
     }
     return Outcome(**values)  # type: ignore[arg-type]
@@ -208,11 +210,30 @@ def test_a_link_that_is_retried_keeps_the_rest_waiting(book: Ledger) -> None:
     assert states(job_ids) == ["scheduled", "blocked"]
 
 
+def test_of_many_successes_only_those_that_are_refused_are_told(book: Ledger) -> None:
+    """All together, as most come; the late one may be anywhere among them."""
+    job_ids = insert([new() for _ in range(5)])
+    outcomes = [ended(job, result={"n": number}) for number, job in enumerate(claim(book))]
+    rescued = outcomes[2].job
+    Job.objects.filter(pk=rescued.id).update(fence=rescued.fence + 1)
+    doubled = [*outcomes, outcomes[0]]
+    others = book._finish(  # type: ignore[attr-defined]
+        "[" + ",".join(book.record(outcome) for outcome in outcomes) + "]", all_succeeded=True
+    )
+    assert others == {(rescued.id, rescued.fence): None}
+    assert ids(book.complete(doubled).accepted) == []
+    expected = ["running" if job_id == rescued.id else "succeeded" for job_id in job_ids]
+    assert states(job_ids) == expected
+    assert Attempt.objects.filter(outcome="succeeded", number=1).count() == 4
+    assert Job.objects.get(pk=job_ids[3]).result == {"n": 3}
+    assert Job.objects.get(pk=job_ids[3]).finished_at == outcomes[3].finished_at
+
+
 def test_a_failed_write_leaves_nothing_behind(book: Ledger) -> None:
     insert([new(), new()])
     first, second = claim(book)
     bad = ended(second, "failed", failure=Failure(reason="x" * 50_000, fingerprint="f" * 50_000))
-    bad.started_at = None  # type: ignore[assignment]
+    bad.record = json.dumps({**json.loads(book.record(bad)), "started_at": None})
     with pytest.raises(Exception, match=r"(?i)null|constraint"):
         book.complete([ended(first), bad])
     assert set(Job.objects.values_list("state", flat=True)) == {"running"}

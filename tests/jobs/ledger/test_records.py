@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Callable
 from dataclasses import fields
 
 import pytest
@@ -13,17 +12,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.ledger import ledger
+from jobs.ledger.moments import microseconds, moment
 from jobs.ledger.outcome import Failure, LogLine, Outcome
-from jobs.ledger.records import Moment, outcome_of, record_of
+from jobs.ledger.postgresql import PostgresLedger
+from jobs.ledger.records import Put, outcome_of, record_of
 from jobs.ledger.sqlite import SqliteLedger
 from jobs.models.states import AttemptOutcome, FailureReason, JobState
-from tests.jobs.claims import NOON, claimed_job, end_of
+from tests.jobs.claims import claimed_job, end_of
 
 PLACES = {
-    "postgresql": lambda moment: moment.isoformat() if moment else None,
-    "sqlite": SqliteLedger(connection)._moment,
+    "postgresql": PostgresLedger(connection)._put,
+    "sqlite": SqliteLedger(connection)._put,
 }
-MOMENTS = st.datetimes(dt.datetime(2000, 1, 1), dt.datetime(2100, 1, 1), timezones=st.just(dt.UTC))
+TIMES = st.datetimes(dt.datetime(2000, 1, 1), dt.datetime(2100, 1, 1), timezones=st.just(dt.UTC))
+MOMENTS = TIMES.map(microseconds)
 TEXTS = st.text(st.characters(exclude_characters="\x00", exclude_categories=("Cs",)), max_size=200)
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
@@ -37,8 +39,8 @@ OTHERS = [kind for kind in AttemptOutcome if kind != AttemptOutcome.SUCCEEDED]
 @st.composite
 def outcomes(draw: st.DrawFn) -> Outcome:
     job = claimed_job(fence=draw(st.integers(1, 2**31 - 1)))
-    logs = [LogLine(*line) for line in draw(st.lists(st.tuples(MOMENTS, TEXTS, TEXTS), max_size=2))]
-    times = {"started_at": draw(MOMENTS), "finished_at": draw(MOMENTS), "logs": logs}
+    logs = [LogLine(*line) for line in draw(st.lists(st.tuples(TIMES, TEXTS, TEXTS), max_size=2))]
+    times = {"started": draw(MOMENTS), "finished": draw(MOMENTS), "logs": logs}
     if draw(st.booleans()):
         return end_of(job, JobState.SUCCEEDED, result=draw(VALUES), **times)
     failures = st.builds(Failure, reason=st.sampled_from(list(FailureReason)), fingerprint=TEXTS)
@@ -55,12 +57,10 @@ def outcomes(draw: st.DrawFn) -> Outcome:
     )
 
 
-@pytest.mark.parametrize("moment", PLACES.values(), ids=PLACES)
+@pytest.mark.parametrize("put", PLACES.values(), ids=PLACES)
 @given(outcome=outcomes())
-def test_what_a_record_says_is_the_outcome_that_it_was_made_of(
-    moment: Moment, outcome: Outcome
-) -> None:
-    text = record_of(outcome, moment)
+def test_what_a_record_says_is_the_outcome_that_it_was_made_of(put: Put, outcome: Outcome) -> None:
+    text = record_of(outcome, put)
     assert "\n" not in text
     found = outcome_of(json.loads(text), outcome.job, text)
     assert found.record == text
@@ -69,17 +69,14 @@ def test_what_a_record_says_is_the_outcome_that_it_was_made_of(
             assert getattr(found, field.name) == getattr(outcome, field.name), field.name
 
 
-@pytest.mark.parametrize("moment", PLACES.values(), ids=PLACES)
-@given(started_at=MOMENTS, finished_at=MOMENTS, fence=st.integers(1, 2**31 - 1))
+@pytest.mark.parametrize("put", PLACES.values(), ids=PLACES)
+@given(started=MOMENTS, finished=MOMENTS, fence=st.integers(1, 2**31 - 1))
 def test_the_short_way_of_a_plain_success_says_what_the_long_one_would(
-    moment: Callable[[dt.datetime | None], str | None],
-    started_at: dt.datetime,
-    finished_at: dt.datetime,
-    fence: int,
+    put: Put, started: int, finished: int, fence: int
 ) -> None:
-    job, times = claimed_job(fence=fence), {"started_at": started_at, "finished_at": finished_at}
-    short = json.loads(record_of(end_of(job, **times), moment))
-    long = json.loads(record_of(end_of(job, result=0, **times), moment))
+    job, times = claimed_job(fence=fence), {"started": started, "finished": finished}
+    short = json.loads(record_of(end_of(job, **times), put))
+    long = json.loads(record_of(end_of(job, result=0, **times), put))
     assert long.pop("result") == 0
     assert short == long
 
@@ -92,7 +89,24 @@ def test_text_that_no_database_takes_is_escaped_and_cut_to_its_column() -> None:
 
 
 def test_a_record_is_made_once() -> None:
-    outcome = end_of(claimed_job(), started_at=NOON)
+    outcome = end_of(claimed_job())
     text = ledger().record(outcome)
     outcome.outcome = "failed"
     assert ledger().record(outcome) is text
+
+
+@given(microseconds_=MOMENTS)
+def test_a_moment_is_the_same_as_a_number(microseconds_: int) -> None:
+    assert microseconds(moment(microseconds_)) == microseconds_
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db
+@given(numbers=st.lists(MOMENTS, min_size=1))
+def test_postgresql_takes_a_moment_to_the_microsecond(numbers: list[int]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT to_timestamp(number::float8 / 1e6::float8) FROM unnest(%s::bigint[]) AS number",
+            [numbers],
+        )
+        assert [at for (at,) in cursor.fetchall()] == [moment(number) for number in numbers]

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from jobs.dispatch import NewJob, insert
 from jobs.ledger import Ledger, connect
+from jobs.ledger.moments import microseconds
 from jobs.ledger.outcome import Outcome
 from jobs.models import Attempt, Cluster, Job, JobState
 from jobs.models.job import JobQuerySet
@@ -37,9 +38,9 @@ def new_job() -> NewJob:
 
 def run_one(book: Ledger) -> None:
     (claimed,) = book.claim(worker_id=7, queues=["default"], limit=1)
-    now = timezone.now()
+    now = microseconds(timezone.now())
     outcome = Outcome(
-        job=claimed, outcome="succeeded", state="succeeded", started_at=now, finished_at=now
+        job=claimed, outcome="succeeded", state="succeeded", started=now, finished=now
     )
     book.complete([outcome])
 
