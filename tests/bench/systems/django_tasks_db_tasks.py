@@ -17,4 +17,4 @@ def noop(number: int) -> None:
 
 @task
 def write(number: int) -> None:
-    work.write_with_django(number)
+    work.write(number)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+from django.db import connection
+
 from jobs import job
 from tests.bench import work
 
@@ -15,7 +17,10 @@ def noop(number: int) -> None:
 
 @job
 def write(number: int) -> None:
-    work.write_with_django(number)
+    if connection.vendor == "postgresql":
+        work.write(number)
+    else:
+        work.write_with_django(number)
 
 
 @job
