@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from jobs.cluster.session import CONNECTION_LOST, LedgerSession
@@ -10,22 +11,31 @@ from jobs.cluster.wake import Wake
 from jobs.conf import settings as conf
 from jobs.transports import database
 from jobs.transports.contract import Listener
+from jobs.transports.doorbell import Doorbell
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
 
 
 class Idle:
-    """Waits until there may be work: on PostgreSQL for a call, on SQLite for a moment.
+    """Waits until there may be work: for a ring from this host; on PostgreSQL for a call, on SQLite
+    for a moment.
 
     After work, and after a connection was lost, the first waits are short. They cover what was
     enqueued in the silence between two calls, or before this worker listened again.
     """
 
-    def __init__(self, session: LedgerSession, queues: Sequence[str], wake: Wake) -> None:
+    def __init__(
+        self,
+        session: LedgerSession,
+        queues: Sequence[str],
+        wake: Wake,
+        doorbell: Doorbell | None = None,
+    ) -> None:
         self._session = session
         self._queues = queues
         self._wake = wake
+        self._doorbell = doorbell
         self._listener: Listener | None = None
         self._listens_on: BaseDatabaseWrapper | None = None
         self._looks = 0
@@ -52,7 +62,9 @@ class Idle:
             if self._listener is None or self._listens_on is not connection:
                 self._listener = database.listen(connection, self._queues)
                 self._listens_on = connection
-            return self._listener.wait(seconds, self._wake.fileno())
+            with self._doorbell.heard() if self._doorbell else nullcontext() as bell:
+                wakeups = [self._wake.fileno()] + ([bell] if bell is not None else [])
+                return self._listener.wait(seconds, wakeups)
 
     def _next_wait(self) -> float:
         eager = database.EAGER_WAITS

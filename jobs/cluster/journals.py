@@ -20,6 +20,7 @@ from jobs.cluster.journal import JournalReader
 from jobs.cluster.slot import SIZE, Slot
 from jobs.conf import settings as conf
 from jobs.exceptions import JobsConfigurationError
+from jobs.transports import doorbell
 
 SUFFIX = ".journal"
 
@@ -120,7 +121,8 @@ def is_forgotten(path: Path, seconds: float) -> bool:
 
 
 def remove(path: Path) -> None:
-    """Remove a file whose content is in the ledger."""
+    """Remove a file whose content is in the ledger, and the bell beside it."""
+    doorbell.remove_beside(path)
     path.unlink(missing_ok=True)
 
 

@@ -32,6 +32,7 @@ from jobs.execution.policy import Policies, Policy
 from jobs.execution.timeouts import Alarm
 from jobs.ledger import Ledger, connect, ledger
 from jobs.ledger.outcome import ClaimedJob, Outcome
+from jobs.transports.doorbell import Doorbell
 
 STOPPED = "stopped on request"
 SETTLED = 10.0
@@ -90,7 +91,8 @@ class Worker:
         self._must_reconcile = False
         self._reconcile_again_at = math.inf
         self._session = LedgerSession(connect, pause=wake.wait, on_loss=self._connection_lost)
-        self._idle = Idle(self._session, pool.queues, wake)
+        bell = Doorbell.beside(journal, pool.name) if journal is not None else None
+        self._idle = Idle(self._session, pool.queues, wake, bell)
 
     def stop(self, *args: Any) -> None:
         """Take no further job, and end once the running one has ended. A signal handler."""

@@ -62,9 +62,30 @@ class PostgresArrivals(Arrivals):
 
     def _insert_one(self, job: NewJob) -> dt.datetime:
         row = self._row_of(job)
-        found = self._fetch(f"{insert_into(*row)} RETURNING enqueued_at", list(row.values()))
+        insert = self._insert_bare if self._is_bare() else self._fetch
+        found = insert(f"{insert_into(*row)} RETURNING enqueued_at", list(row.values()))
         moment: dt.datetime = found[0][0]
         return moment
+
+    def _is_bare(self) -> bool:
+        """Whether nobody has put something around the cursors of this connection, or counts their
+        queries."""
+        connection = self.connection
+        return not (
+            connection.execute_wrappers or connection.queries_logged or "cursor" in vars(connection)
+        )
+
+    def _insert_bare(self, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """By a cursor of the driver, which for one row takes a tenth off the time of the call:
+        Django's puts every value into the text of the statement."""
+        from psycopg import Cursor
+
+        connection = self.connection
+        connection.validate_no_broken_transaction()
+        connection.close_if_health_check_failed()
+        connection.ensure_connection()
+        with connection.wrap_database_errors:
+            return Cursor(connection.connection).execute(sql, parameters).fetchall()
 
     def _has_short_way(self) -> bool:
         """Whether nobody expects to see every statement: `COPY` passes by what wraps `execute`."""

@@ -23,10 +23,10 @@ class Listener(ABC):
     """One idle worker's ear."""
 
     @abstractmethod
-    def wait(self, seconds: float, wakeup_fd: int | None = None) -> bool:
-        """Wait until there may be work, at most so long; True if something woke it.
+    def wait(self, seconds: float, wakeups: Sequence[int] = ()) -> bool:
+        """Wait until there may be work, at most so long; True if the database called.
 
-        Ends at once when `wakeup_fd` becomes readable, as on a signal.
+        Ends at once when one of the descriptors `wakeups` can be read, as on a signal.
         """
 
     @abstractmethod

@@ -1,4 +1,5 @@
-"""The transport `database`: LISTEN/NOTIFY on PostgreSQL, polling on SQLite.
+"""The transport `database`: LISTEN/NOTIFY on PostgreSQL, polling on SQLite; and a doorbell for the
+workers of the caller's own host.
 
 NOTIFY takes a lock at commit that all notifying transactions share. So it is sent after the
 caller's commit, in a statement of its own, and at most once per queue in `QUIET`; a worker that was
@@ -11,6 +12,7 @@ from __future__ import annotations
 import logging
 import os
 import select
+import sys
 import time
 from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -19,6 +21,7 @@ from uuid import UUID
 from django.db import Error, connections
 
 from jobs.conf import settings
+from jobs.transports import doorbell
 from jobs.transports.contract import Listener, Transport
 
 if TYPE_CHECKING:
@@ -38,21 +41,26 @@ class DatabaseTransport(Transport):
     """See the module."""
 
     def dispatched(self, job_ids: Sequence[UUID], ready_in: Collection[str]) -> None:
-        self.wake(ready_in)
+        _call(ready_in, len(job_ids))
 
     def wake(self, queues: Iterable[str]) -> None:
-        now = time.monotonic()
-        due = [queue for queue in queues if now - _announced.get(queue, -1) > QUIET]
-        connection = connections[settings.DATABASE] if due else None
-        if connection is None or connection.vendor != "postgresql":
-            return
-        try:
-            announce(connection, due)
-        except Error:
-            # The jobs are committed; workers find them with their slow poll.
-            logger.warning("could not wake workers for %s", ", ".join(due), exc_info=True)
-            return
-        _announced.update(dict.fromkeys(due, now))
+        _call(queues, sys.maxsize)
+
+
+def _call(queues: Iterable[str], most: int) -> None:
+    """Wake workers of these queues: on this host up to so many."""
+    now = time.monotonic()
+    due = [queue for queue in queues if now - _announced.get(queue, -1) > QUIET]
+    if not due:
+        return
+    doorbell.ring(due, most)
+    try:
+        announce(connections[settings.DATABASE], due)
+    except Error:
+        # The jobs are committed; workers find them with their slow poll.
+        logger.warning("could not wake workers for %s", ", ".join(due), exc_info=True)
+        return
+    _announced.update(dict.fromkeys(due, now))
 
 
 def announce(connection: BaseDatabaseWrapper, queues: Iterable[str]) -> None:
@@ -60,6 +68,10 @@ def announce(connection: BaseDatabaseWrapper, queues: Iterable[str]) -> None:
     names = list(queues)
     if names and connection.vendor == "postgresql":
         calls = ", ".join([f"pg_notify('{CHANNEL}', %s)"] * len(names))
+        if not connection.in_atomic_block:
+            # A call that a crash of the server loses is a call to nobody: it need not wait for the
+            # disk. The setting ends with the statement, which is a transaction of its own here.
+            calls += ", set_config('synchronous_commit', 'off', true)"
         with connection.cursor() as cursor:
             cursor.execute(f"SELECT {calls}", names)
 
@@ -79,13 +91,12 @@ class PostgresListener(Listener):
         self.queues = frozenset(queues)
         self._session: Any = None
 
-    def wait(self, seconds: float, wakeup_fd: int | None = None) -> bool:
+    def wait(self, seconds: float, wakeups: Sequence[int] = ()) -> bool:
         session = self._listening()
         if self._heard(session):
             return True
-        watched = [session.fileno()] + ([wakeup_fd] if wakeup_fd is not None else [])
-        readable, _, _ = select.select(watched, [], [], seconds)
-        _drain(wakeup_fd, readable)
+        readable, _, _ = select.select([session.fileno(), *wakeups], [], [], seconds)
+        _drain(wakeups, readable)
         return self._heard(session) if session.fileno() in readable else False
 
     def _listening(self) -> Any:
@@ -108,18 +119,17 @@ class PostgresListener(Listener):
 class PollingListener(Listener):
     """Sleeps for JOBS_POLL_INTERVAL at the longest, as SQLite cannot call."""
 
-    def wait(self, seconds: float, wakeup_fd: int | None = None) -> bool:
+    def wait(self, seconds: float, wakeups: Sequence[int] = ()) -> bool:
         longest = min(seconds, settings.POLL_INTERVAL.total_seconds())
-        readable, _, _ = select.select(
-            [wakeup_fd] if wakeup_fd is not None else [], [], [], longest
-        )
-        _drain(wakeup_fd, readable)
+        readable, _, _ = select.select(wakeups, [], [], longest)
+        _drain(wakeups, readable)
         return False
 
     def close(self) -> None:
         return None
 
 
-def _drain(wakeup_fd: int | None, readable: Sequence[int]) -> None:
-    if wakeup_fd is not None and wakeup_fd in readable:
-        os.read(wakeup_fd, 4096)
+def _drain(wakeups: Sequence[int], readable: Sequence[int]) -> None:
+    for descriptor in wakeups:
+        if descriptor in readable:
+            os.read(descriptor, 4096)
