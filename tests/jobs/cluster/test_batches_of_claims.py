@@ -29,6 +29,10 @@ def files(folder: Path) -> list[str]:
     return [path.name for path in folder.glob("*")]
 
 
+def journals(folder: Path) -> list[str]:
+    return [name for name in files(folder) if name.endswith(".journal")]
+
+
 def held() -> int:
     """How many jobs are claimed at this moment."""
     return Job.objects.using(ALIAS).filter(state="running").count()
@@ -83,7 +87,7 @@ def test_a_new_cluster_reads_what_a_killed_one_has_left_on_its_host(
     enqueue_short()
     wait_for_a_batch(site)
     lost.kill_everything()
-    assert len(files(folder)) == 2
+    assert len(journals(folder)) == 2
     heir = site.start(pool={"processes": 2})
     assert_each_ran_once_but(site, again=2)
     ended = Worker.objects.using(ALIAS).filter(stopped_at=None, cluster__pid=lost.pid)
@@ -100,7 +104,7 @@ def test_a_killed_sentinel_leaves_no_files_and_no_job_to_run_again_but_the_runni
     wait_for_a_batch(site)
     cluster.sentinel.kill()
     assert_each_ran_once_but(site, again=2)
-    wait_until(lambda: len(files(folder)) == 2, message=lambda: str(files(folder)))
+    wait_until(lambda: len(journals(folder)) == 2, message=lambda: str(files(folder)))
     assert cluster.stop() == 0
     assert files(folder) == []
 
@@ -172,7 +176,7 @@ def test_a_killed_worker_in_the_foreground_is_rescued_from_its_file(
         wait_for_a_batch(site)
         worker.process.kill()
         worker.process.wait()
-    assert len(files(folder)) == 1
+    assert len(journals(folder)) == 1
     cluster = site.start()
     assert_each_ran_once_but(site, again=1)
     assert cluster.stop() == 0
@@ -237,4 +241,4 @@ def test_however_many_workers_are_killed_each_death_runs_one_job_again_at_most(
     assert sum(job.crashes for job in rows.values()) <= len(killed)
     for word, times in written.items():
         assert times <= 1 + rows[word].crashes
-    wait_until(lambda: len(files(folder)) == 2, message=lambda: str(files(folder)))
+    wait_until(lambda: len(journals(folder)) == 2, message=lambda: str(files(folder)))
