@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import weakref
 from typing import TYPE_CHECKING
 
 from django.db import connections
@@ -29,6 +30,14 @@ _SESSION = {
 }
 
 
+_own: weakref.WeakSet[BaseDatabaseWrapper] = weakref.WeakSet()
+
+
+def is_own(connection: BaseDatabaseWrapper) -> bool:
+    """Whether `connect` has made this connection."""
+    return connection in _own
+
+
 def connect(patience: dt.timedelta | None = None) -> BaseDatabaseWrapper:
     """A connection to JOBS_DATABASE of the caller's own, in autocommit: what a worker writes to
     the ledger must not depend on the transaction of the job that it runs.
@@ -37,6 +46,7 @@ def connect(patience: dt.timedelta | None = None) -> BaseDatabaseWrapper:
     site has an option of its own for that.
     """
     connection = connections.create_connection(settings.DATABASE)
+    _own.add(connection)
     if connection.vendor == "postgresql":
         _prepare(connection, patience)
     return connection

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -120,18 +120,21 @@ class SqlLedger(Ledger):
             self.insert([_callback(outcome) for outcome in called])
 
     def _run(self, sql: str, parameters: Sequence[Any] | None = None) -> None:
-        with self.connection.cursor() as cursor:
+        with self._cursor() as cursor:
             cursor.execute(sql, parameters)
 
     def _fetch(self, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
-        with self.connection.cursor() as cursor:
+        with self._cursor() as cursor:
             cursor.execute(sql, parameters)
             return list(cursor.fetchall())
 
     def _count(self, sql: str, parameters: Sequence[Any]) -> int:
-        with self.connection.cursor() as cursor:
+        with self._cursor() as cursor:
             cursor.execute(sql, parameters)
             return int(cursor.rowcount)
+
+    def _cursor(self) -> AbstractContextManager[Any]:
+        return self.connection.cursor()
 
     def held_by(self, worker_ids: Sequence[int]) -> list[ClaimedJob]:
         if not worker_ids:
