@@ -4,16 +4,23 @@
 2. On PostgreSQL those of the engine, and those marked `both_databases` or `postgresql`.
 3. Those of the engine that use a database on Python 3.13 with the newest Django, where that Python
    can be had.
+
+The second and the third run beside the first, as much of what tests do is to wait; what they print
+is shown when the first is over.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import IO
 
 from tests.support.plugin import on_ci
 from tests.support.programs import ProgramMissing, postgres_bin
@@ -27,27 +34,38 @@ FEW = 5
 
 
 def main(arguments: list[str]) -> int:
-    """Run the passes one after the other; 0 if all have passed."""
-    sqlite = ["--database=sqlite", "-m", "not postgresql"]
-    postgresql = ["--database=postgresql", "-m", "both_databases or postgresql"]
-    outcomes = {"SQLite": run_pass("SQLite", [sys.executable, *sqlite], arguments)}
+    """Run the passes; 0 if all have passed."""
+    with tempfile.TemporaryFile("w+") as told, ThreadPoolExecutor(1) as beside:
+        others = beside.submit(_other_passes, arguments, told)
+        sqlite = [sys.executable, "--database=sqlite", "-m", "not postgresql"]
+        outcomes = {"SQLite": run_pass("SQLite", sqlite, arguments)}
+        outcomes |= others.result()
+        told.seek(0)
+        shutil.copyfileobj(told, sys.stdout)
+    print("\n".join(f"== {name}: {outcome}" for name, outcome in outcomes.items()))
+    return int(any(outcome.startswith("FAILED") for outcome in outcomes.values()))
+
+
+def _other_passes(arguments: list[str], output: IO[str]) -> dict[str, str]:
+    """Those beside the first, one after the other."""
+    outcomes = {}
     try:
         postgres_bin()
     except ProgramMissing as missing:
         outcomes["PostgreSQL"] = left_out(str(missing))
     else:
-        command = [sys.executable, *postgresql]
-        outcomes["PostgreSQL"] = run_pass("PostgreSQL", command, arguments)
+        marks = "both_databases or postgresql"
+        command = [sys.executable, "--database=postgresql", "-m", marks]
+        outcomes["PostgreSQL"] = run_pass("PostgreSQL", command, arguments, output)
     name = "Python 3.13, newest Django"
-    if newest := newest_python():
+    if newest := newest_python(output):
         chosen = [argument for argument in arguments if argument.startswith("tests")]
         scope = [] if chosen else ["tests/jobs", f"--ignore={OWN_SUITE}"]
         command = [newest, "--database=sqlite", "-m", "both_databases", *scope]
-        outcomes[name] = run_pass(name, command, arguments)
+        outcomes[name] = run_pass(name, command, arguments, output)
     elif sys.version_info[:2] != (3, 13):
         outcomes[name] = left_out("Python 3.13 is not on this machine", required=False)
-    print("\n".join(f"== {name}: {outcome}" for name, outcome in outcomes.items()))
-    return int(any(outcome.startswith("FAILED") for outcome in outcomes.values()))
+    return outcomes
 
 
 def left_out(reason: str, *, required: bool = True) -> str:
@@ -55,25 +73,28 @@ def left_out(reason: str, *, required: bool = True) -> str:
     return f"FAILED ({reason})" if required and on_ci() else f"left out ({reason})"
 
 
-def run_pass(name: str, command: list[str], arguments: list[str]) -> str:
-    """Run pytest once, show its output as it comes, and return the outcome in words.
+def run_pass(
+    name: str, command: list[str], arguments: list[str], output: IO[str] | None = None
+) -> str:
+    """Run pytest once, with its output to where it belongs, and return the outcome in words.
 
     Tests that kill real processes on a machine that does other things too may meet a moment that
     nobody has thought of. A few that failed are run again, alone; that they passed only then is
     said, and is a reason to look at them. What is broken fails twice.
     """
-    print(f"== {name}", flush=True)
+    print(f"== {name}", file=output, flush=True)
     python, *options = command
     # Of its own, so that "last failed" is of this pass.
     cache = f"cache_dir=.pytest_cache/{name.split()[0].rstrip(',').lower()}"
     pytest = [python, "-m", "pytest", "-q", "-o", cache, *options]
     started = time.monotonic()
-    code = _run([*pytest, *arguments])
+    code = _run([*pytest, *arguments], output)
     again = ""
     failed = _last_failed(cache)
     if code == 1 and 0 < len(failed) <= FEW:
-        print(f"== {name}, once more: {', '.join(failed)}", flush=True)
-        code = _run([*pytest, "--last-failed", "--last-failed-no-failures=none", *arguments])
+        print(f"== {name}, once more: {', '.join(failed)}", file=output, flush=True)
+        once_more = ["--last-failed", "--last-failed-no-failures=none"]
+        code = _run([*pytest, *once_more, *arguments], output)
         again = f", {len(failed)} of the tests only at the second try: {', '.join(failed)}"
     took = f"{time.monotonic() - started:.0f} s"
     if code == 5:
@@ -81,8 +102,10 @@ def run_pass(name: str, command: list[str], arguments: list[str]) -> str:
     return f"passed ({took}{again})" if code == 0 else f"FAILED ({took})"
 
 
-def _run(command: list[str]) -> int:
-    return subprocess.run(command, cwd=ROOT, check=False).returncode
+def _run(command: list[str], output: IO[str] | None) -> int:
+    return subprocess.run(
+        command, cwd=ROOT, check=False, stdout=output, stderr=output and subprocess.STDOUT
+    ).returncode
 
 
 def _last_failed(cache: str) -> list[str]:
@@ -91,7 +114,7 @@ def _last_failed(cache: str) -> list[str]:
     return list(json.loads(file.read_text())) if file.exists() else []
 
 
-def newest_python() -> str | None:
+def newest_python(output: IO[str] | None = None) -> str | None:
     """The Python 3.13 of `.venv-313`, made now if need be; None where no 3.13 can be had."""
     if sys.version_info[:2] == (3, 13):
         return None
@@ -103,7 +126,10 @@ def newest_python() -> str | None:
     candidates = ["python3.13", *sorted(map(str, _pyenv_versions()), reverse=True)]
     for candidate in candidates:
         if _is_313(candidate):
-            subprocess.run([str(ROOT / ".ci" / "venv"), NEWEST, candidate], cwd=ROOT, check=True)
+            make = [str(ROOT / ".ci" / "venv"), str(NEWEST), candidate]
+            subprocess.run(
+                make, cwd=ROOT, check=True, stdout=output, stderr=output and subprocess.STDOUT
+            )
             return str(python)
     return None
 
