@@ -13,16 +13,46 @@ if TYPE_CHECKING:
     from jobs.definitions import JobDefinition, job
     from jobs.execution.backoff import Backoff
     from jobs.execution.context import CurrentJob, current_job
+    from jobs.execution.middleware.concurrency import ConcurrencyLimit, WithoutOverlapping
+    from jobs.execution.middleware.idempotent import Idempotent
+    from jobs.execution.middleware.rate_limited import RateLimited
+    from jobs.execution.middleware.skip import Skip
+    from jobs.execution.middleware.throttles_exceptions import ThrottlesExceptions
+    from jobs.execution.middleware.unique import Debounce, Unique, UniqueUntilStart
 
 _EXPORTS = {
     "Backoff": "jobs.execution.backoff",
+    "ConcurrencyLimit": "jobs.execution.middleware.concurrency",
     "CurrentJob": "jobs.execution.context",
+    "Debounce": "jobs.execution.middleware.unique",
+    "Idempotent": "jobs.execution.middleware.idempotent",
     "JobDefinition": "jobs.definitions",
+    "RateLimited": "jobs.execution.middleware.rate_limited",
+    "Skip": "jobs.execution.middleware.skip",
+    "ThrottlesExceptions": "jobs.execution.middleware.throttles_exceptions",
+    "Unique": "jobs.execution.middleware.unique",
+    "UniqueUntilStart": "jobs.execution.middleware.unique",
+    "WithoutOverlapping": "jobs.execution.middleware.concurrency",
     "current_job": "jobs.execution.context",
     "job": "jobs.definitions",
 }
 
-__all__ = ["Backoff", "CurrentJob", "JobDefinition", "current_job", "job"]
+__all__ = [
+    "Backoff",
+    "ConcurrencyLimit",
+    "CurrentJob",
+    "Debounce",
+    "Idempotent",
+    "JobDefinition",
+    "RateLimited",
+    "Skip",
+    "ThrottlesExceptions",
+    "Unique",
+    "UniqueUntilStart",
+    "WithoutOverlapping",
+    "current_job",
+    "job",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -28,16 +28,21 @@ class LedgerBackend(BaseTaskBackend):
     def enqueue(
         self, task: Task, args: Sequence[Any], kwargs: Mapping[str, Any]
     ) -> TaskResult[Any]:
-        """Insert a job in the caller's transaction and return its result, still READY.
+        """Insert a job in the caller's transaction and return its result, still READY; of a unique
+        one that gave way to another, the result of that.
 
-        Raises InvalidTask, InvalidArguments (a TypeError) or InvalidOption (a ValueError).
+        Raises InvalidTask, InvalidArguments (a TypeError), InvalidOption (a ValueError), or
+        DuplicateJob where a unique job wants that.
         """
         from jobs import dispatch, results
 
         self.validate_task(task)
         definition = self._definition(task)
         job = dispatch.new_job(definition, args, kwargs)
-        enqueued_at = dispatch.insert_timed([job])[job.id]
+        inserted = dispatch.insert_timed([job])
+        if job.id in inserted.instead:
+            return results.result_of(inserted.instead[job.id])
+        enqueued_at = inserted.enqueued[job.id]
         result = results.enqueued_result(definition, job.id, job.arguments, enqueued_at)
         task_enqueued.send_robust(type(self), task_result=result)
         return result

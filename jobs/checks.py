@@ -151,6 +151,8 @@ def check_django_q2(**kwargs: Any) -> Iterable[CheckMessage]:
 
 def register_checks() -> None:
     """Register all of them; called once, when the app is ready."""
+    from jobs.limits.checks import check_limits
+
     for check in (
         check_settings,
         check_names,
@@ -160,5 +162,6 @@ def register_checks() -> None:
         check_definitions,
         check_cache,
         check_django_q2,
+        check_limits,
     ):
         checks.register(check, "jobs")

@@ -172,6 +172,21 @@ class Settings:
         return self._span("LISTEN_POLL", 2)
 
     @cached_property
+    def AGING(self) -> dt.timedelta | None:
+        """Within so long each worker begins once with each of its later queues, so that these move
+        though an earlier one never runs dry; None is strict order."""
+        value = self._get("AGING", 30)
+        return None if value is None else span("JOBS_AGING", value)
+
+    @cached_property
+    def LIMITS(self) -> dict[str, Any]:
+        """What limits allow that code only names; see `jobs.limits.declared`."""
+        value = self._get("LIMITS", {})
+        if not isinstance(value, Mapping):
+            raise refused("JOBS_LIMITS", value, "must be a dict of limits by name")
+        return dict(value)
+
+    @cached_property
     def CLAIM_SIZE(self) -> int:
         """The most jobs that a worker claims at once, where a queue is deep and its jobs short."""
         return whole("JOBS_CLAIM_SIZE", self._get("CLAIM_SIZE", 500), least=1, most=5000)

@@ -62,6 +62,9 @@ class JobDefinition(Task):
     """Quarantine after so many crashes; None is JOBS_MAX_CRASHES."""
     delivery: str = "at_least_once"
     """`at_most_once`: one attempt, and none after a crash."""
+    middleware: Any = ()
+    """What stands around the execution: gates such as `RateLimited`, and callables of the current
+    job and what is to be done; the first is the outermost."""
     internal: bool = False
     """Whether it serves other jobs, and is not offered to operators."""
     declared: bool = field(default=True, compare=False, repr=False)
@@ -138,7 +141,7 @@ def _restore_definition(path: str, options: dict[str, Any]) -> JobDefinition:
 
 _FRAMEWORK_OPTIONS = ("priority", "queue_name", "run_after", "backend")
 _DECLARATION_ONLY = frozenset(
-    ("func", "should_retry", "on_failure", "takes_context", "internal", "declared")
+    ("func", "should_retry", "on_failure", "middleware", "takes_context", "internal", "declared")
 )
 _PICKLED = frozenset(item.name for item in fields(JobDefinition))
 

@@ -8,14 +8,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from django.db import transaction
 from django.utils import timezone
 
 from jobs import arguments, events, registry
 from jobs.compat import is_importable
+from jobs.conf import settings as conf
 from jobs.exceptions import InvalidArguments, InvalidOption, MissingObject
+from jobs.execution.middleware.contract import AtEnqueue, at_enqueue
 from jobs.execution.policy import overrides_of
 from jobs.identifiers import uuid7, uuid7s
 from jobs.ledger import Ledger, ledger
+from jobs.uniqueness import locks
+from jobs.uniqueness.calls import Uniqueness
 
 if TYPE_CHECKING:
     from jobs.definitions import JobDefinition
@@ -46,7 +51,18 @@ class NewJob:
     slot_at: dt.datetime | None = None
     chain: UUID | None = None
     follows_id: UUID | None = None
+    unique: Uniqueness | None = None
     id: UUID = field(default_factory=uuid7)
+
+
+@dataclass(frozen=True, slots=True)
+class Inserted:
+    """What an insertion did."""
+
+    enqueued: dict[UUID, dt.datetime]
+    """When each job was enqueued."""
+    instead: dict[UUID, UUID] = field(default_factory=dict)
+    """The jobs to which others gave way, by the ids that these would have had."""
 
 
 def new_job(definition: JobDefinition, args: Sequence[Any], kwargs: Mapping[str, Any]) -> NewJob:
@@ -80,24 +96,26 @@ def new_job_from(
     """
     definition = registry.get(name)
     checked = arguments.check_payload(definition, payload)
-    if tags is None and callable(definition.tags):
+    args, kwargs = checked["args"], checked["kwargs"]
+    if (tags is None and callable(definition.tags)) or at_enqueue(definition) is not None:
         # As the caller of `enqueue` would have: with the instances, not with their stored keys.
-        tags = _tags_of(definition, *_instances(definition, checked))
-    job = _assemble(definition, checked, checked["args"], checked["kwargs"], tags)
+        args, kwargs = _instances(definition, checked)
+    job = _assemble(definition, checked, args, kwargs, tags)
     if queue:
         job.queue = _checked_queue(queue)
     if priority is not None:
         job.priority = _checked_priority(priority)
     if options is not None:
         job.options = dict(options)
-    job.delay, job.due_at = delay, due_at
+    if delay is not None or due_at is not None:
+        job.delay, job.due_at = delay, due_at
     job.retry_of, job.schedule_id, job.slot_at = retry_of, schedule_id, slot_at
     return job
 
 
 def enqueue_many(definition: JobDefinition, calls: Iterable[Call]) -> list[UUID]:
     """Enqueue one job for each call; see `JobDefinition.enqueue_many`."""
-    if callable(definition.tags):
+    if callable(definition.tags) or at_enqueue(definition) is not None:
         return insert([new_job(definition, *_split(call)) for call in calls])
     encode = arguments.encoder(definition)
     encoded = [encode(*_split(call)) for call in calls]
@@ -109,21 +127,30 @@ def enqueue_many(definition: JobDefinition, calls: Iterable[Call]) -> list[UUID]
 def insert(jobs: Sequence[NewJob]) -> list[UUID]:
     """Insert jobs in the caller's transaction, all or none, and return their ids.
 
-    Once the transaction has committed, workers are woken and `job_queued` is sent; on the `sync`
-    transport the jobs run then, in this process.
+    In the place of a unique job that gave way to another the other's id is returned. Once the
+    transaction has committed, workers are woken and `job_queued` is sent; on the `sync` transport
+    the jobs run then, in this process. Raises DuplicateJob where a unique job wants that.
     """
-    insert_timed(jobs)
-    return [job.id for job in jobs]
+    instead = insert_timed(jobs).instead
+    return [instead.get(job.id, job.id) for job in jobs]
 
 
-def insert_timed(jobs: Sequence[NewJob]) -> dict[UUID, dt.datetime]:
-    """See `insert`; returns when each job was enqueued, by the database's clock."""
+def insert_timed(jobs: Sequence[NewJob]) -> Inserted:
+    """See `insert`; returns when each job was enqueued, by the database's clock, and which gave
+    way to another. Raises DuplicateJob where a unique job wants that."""
     if not jobs:
-        return {}
+        return Inserted({})
     book = ledger()
-    enqueued = book.insert(jobs)
-    _announce(book, [(job, [job.id]) for job in jobs])
-    return enqueued
+    if not any(job.unique for job in jobs):
+        enqueued = book.insert(jobs)
+        _announce(book, [(job, [job.id]) for job in jobs])
+        return Inserted(enqueued)
+    with transaction.atomic(using=conf.DATABASE):
+        instead = locks.settle([job for job in jobs if job.unique is not None])
+        left = [job for job in jobs if job.id not in instead]
+        enqueued = book.insert(left) if left else {}
+        _announce(book, [(job, [job.id]) for job in left])
+    return Inserted(enqueued, instead)
 
 
 def _insert_alike(job: NewJob, calls: Sequence[str]) -> list[UUID]:
@@ -172,6 +199,8 @@ def _assemble(
             "definition", definition.path, "a worker cannot import it; define it in a module"
         )
     now = timezone.now()
+    unique = at_enqueue(definition)
+    found = _unique_of(definition, unique, args, kwargs) if unique is not None else None
     return NewJob(
         definition=definition.path,
         queue=_checked_queue(definition.queue_name),
@@ -182,7 +211,20 @@ def _assemble(
         due_at=definition.run_after,
         deadline=_moment(definition.deadline, now),
         retry_until=_moment(definition.retry_until, now),
+        unique=found,
+        delay=found.wait if found is not None and definition.run_after is None else None,
     )
+
+
+def _unique_of(
+    definition: JobDefinition, unique: AtEnqueue, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> Uniqueness:
+    try:
+        return unique.of_call(definition, args, kwargs)
+    except Exception as error:
+        raise InvalidArguments(
+            definition.path, "middleware", f"the key of {type(unique).__name__} raised {error!r}"
+        ) from error
 
 
 def _tags_of(

@@ -37,6 +37,15 @@ class UnknownQueue(JobsError, LookupError):
         super().__init__(f"There is no queue {name!r}.{hint}")
 
 
+class UnknownLimit(JobsError, LookupError):
+    """No limit of this name is kept."""
+
+    def __init__(self, name: str, suggestion: str = "") -> None:
+        self.name = name
+        hint = f" Did you mean {suggestion!r}?" if suggestion else ""
+        super().__init__(f"There is no limit {name!r}.{hint}")
+
+
 class InvalidArguments(JobsError, TypeError):
     """The arguments do not fit the definition: `parameter`, `value` and `rule` say how."""
 
@@ -56,6 +65,16 @@ class InvalidOption(JobsError, ValueError):
         self.value = value
         self.rule = rule
         super().__init__(f"{field}: {value!r}: {rule}")
+
+
+class DuplicateJob(JobsError):
+    """A job of the same key is there already, and its definition wants to be told: `job_id`."""
+
+    def __init__(self, definition: str, label: str, job_id: Any) -> None:
+        self.definition = definition
+        self.label = label
+        self.job_id = job_id
+        super().__init__(f"{definition}: {label!r} is unique, and job {job_id} has it")
 
 
 class MissingObject(JobsError):
@@ -100,6 +119,15 @@ class JobReleased(BaseException):
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         super().__init__(f"released for {seconds:g} s")
+
+
+class JobSkipped(BaseException):
+    """Ends an attempt as done although the job did not run. Raised by `current_job().skip()`."""
+
+    def __init__(self, reason: str, result: Any = None) -> None:
+        self.reason = reason
+        self.result = result
+        super().__init__(f"skipped: {reason}")
 
 
 class JobFailedForGood(BaseException):

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from jobs.exceptions import InvalidDefinition
 from jobs.execution import backoff as backoffs
+from jobs.execution.middleware import contract as middleware
 
 if TYPE_CHECKING:
     from jobs.definitions import JobDefinition
@@ -53,6 +54,10 @@ def normalized(definition: JobDefinition) -> dict[str, Any]:
         options[name] = _exceptions(name, getattr(definition, name))
     for name in ("should_retry", "on_failure"):
         _check_callable(name, getattr(definition, name))
+    options["middleware"] = middleware.checked(definition.middleware)
+    for item in options["middleware"]:
+        if isinstance(item, middleware.AtEnqueue):
+            item.check(definition)
     if not callable(definition.tags):
         options["tags"] = checked_tags(definition.tags)
     _check_choice("on_crash", definition.on_crash, ON_CRASH)

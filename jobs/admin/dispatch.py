@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
@@ -24,7 +25,7 @@ from jobs.admin.search import as_uuid
 from jobs.arguments import Payload
 from jobs.conf import settings as conf
 from jobs.definitions import JobDefinition
-from jobs.exceptions import InvalidArguments, InvalidOption
+from jobs.exceptions import DuplicateJob, InvalidArguments, InvalidOption
 from jobs.models import Job
 
 
@@ -66,6 +67,8 @@ class DispatchView(View):
                 arguments.refuse(error)
             except InvalidOption as error:
                 form.add_error(error.field if error.field in form.fields else None, error.rule)
+            except DuplicateJob as error:
+                form.add_error(None, str(error))
         return self._form(request, definition, arguments, form)
 
     def _dispatch(
@@ -87,21 +90,28 @@ class DispatchView(View):
             delay=form.wait,
             due_at=form.cleaned_data["run_at"] or made.due_at,
         )
-        address = reverse("admin:jobs_job_change", args=[made.id])
+        job_id = made.id
         try:
             with transaction.atomic(using=conf.DATABASE):
-                dispatch.insert([made])
+                (job_id,) = dispatch.insert([made])
                 audit.record(
                     audit.Actor.of_request(request),
                     "dispatch",
                     definition.path,
-                    after={"job": str(made.id), "queue": made.queue, "priority": made.priority},
+                    after={"job": str(job_id), "queue": made.queue, "priority": made.priority},
                     reason=form.cleaned_data["reason"],
                 )
         except IntegrityError:
             if not Job.objects.using(conf.DATABASE).filter(pk=made.id).exists():
                 raise
             messages.warning(request, "This form was sent before: its job was dispatched then.")
+            return HttpResponseRedirect(_address(job_id))
+        address = _address(job_id)
+        if job_id != made.id:
+            told = "It is unique, and gave way to {}."
+            messages.warning(
+                request, format_html(told, format_html('<a href="{}">{}</a>', address, job_id))
+            )
             return HttpResponseRedirect(address)
         messages.success(
             request,
@@ -158,3 +168,7 @@ def _offered(name: str) -> JobDefinition | None:
         known = any(jobs.exists() for jobs in Job.objects.filter(definition=name).by_state())
         definition = registry.find(name) if known else None
     return None if definition is None or definition.internal else definition
+
+
+def _address(job_id: UUID) -> str:
+    return reverse("admin:jobs_job_change", args=[job_id])

@@ -23,6 +23,7 @@ from jobs.admin.readonly import ReadOnlyAdmin
 from jobs.admin.timeline import timeline_of
 from jobs.definitions import JobDefinition
 from jobs.execution.policy import Policy
+from jobs.limits import overview
 from jobs.models import FailedJob, Job, JobState, JobTag
 from jobs.models.job import JobQuerySet
 
@@ -192,6 +193,7 @@ class JobAdmin(ReadOnlyAdmin):
             "log_is_cut": len(lines) > LOG_LINES,
             "failed_job": failed,
             "lineage": lineage.of(row, failed),
+            "limit_wait": overview.wait_of(row.pk) if row.state == JobState.BLOCKED else None,
             "copy_url": self._copy_url(request, row, definition),
         }
 

@@ -61,8 +61,10 @@ class Appetite:
         with others.
 
         If its host is lost, nobody knows whether a job that was claimed has been started. One with
-        a crash behind it may be the one that kills workers.
+        a crash behind it may be the one that kills workers. One with gates may have to wait, or
+        holds a place that others wait for.
         """
-        if job.crashes or not self._policy_of(job).may_repeat:
+        policy = self._policy_of(job)
+        if job.crashes or not policy.may_repeat or policy.gated:
             return inf
         return self._seconds.get(job.definition, inf)

@@ -34,6 +34,7 @@ SOONEST = 0.02
 RETENTION_EVERY = 10.0
 DECLARED_EVERY = 3600.0
 REDELIVERY_EVERY = 10.0
+MEND_EVERY = 5.0
 SELDOM = 60.0
 """For what is called when it is needed, or finds nothing to do."""
 VANISHED = 2.0
@@ -97,6 +98,7 @@ class Duties:
             Tick("surroundings", heartbeat / 2, self._look_around),
             self._silence,
             Tick("orphans", 5.0, self._orphans),
+            Tick("places in limits", MEND_EVERY, self._mend_places),
         ]
 
     def of_upkeep(self) -> list[Tick]:
@@ -197,6 +199,10 @@ class Duties:
         if self.leadership.is_ours and self._sees_running:
             sweeps.rescue_orphans(ledger)
 
+    def _mend_places(self, ledger: Ledger) -> None:
+        if self.leadership.is_ours and (queues := ledger.mend_places()):
+            transports.current().wake(queues)
+
     def _retention(self, ledger: Ledger) -> float | None:
         """Remove what is too old; come again soon while there is something to remove."""
         if not self.leadership.is_ours:
@@ -230,10 +236,15 @@ class Duties:
             self._idle()
 
 
-def promote(ledger: Ledger) -> None:
-    """Make due jobs ready, and wake workers for them."""
+def promote(ledger: Ledger) -> float | None:
+    """Make due jobs ready, and those whose limit has room again, and wake workers for them.
+
+    Returns the seconds until a limit has room, if that is sooner than the next time.
+    """
     if queues := ledger.promote():
         transports.current().wake(queues)
+    left = ledger.room_in
+    return None if left is None or left >= PROMOTE_EVERY else max(left, SOONEST)
 
 
 def work_is_left(identity: Identity) -> bool:

@@ -74,6 +74,13 @@ class Holding:
             self._slot.begin(job.id, job.fence, deadline, waiting)
         return True
 
+    def pass_over(self) -> None:
+        """Forget the next job: it is held here no more, and was not started."""
+        with self._journal:
+            if not self._heed_relief():
+                self._waiting.popleft()
+                self._slot.hold(max(0, len(self._waiting) - 1))
+
     def end(self, outcome: Outcome) -> None:
         """Note how the job ended that was started last."""
         if not self._finished:

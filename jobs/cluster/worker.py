@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db import Error
 
-from jobs import transports
+from jobs import registry, transports
 from jobs.cluster import identity as identities
 from jobs.cluster.appetite import Appetite
 from jobs.cluster.holding import Holding
@@ -23,11 +23,12 @@ from jobs.cluster.knowledge import Unknown
 from jobs.cluster.recycling import ServiceLife
 from jobs.cluster.session import LedgerSession, thread_connection
 from jobs.cluster.slot import Slot
+from jobs.cluster.turns import Turns
 from jobs.cluster.user_connections import UserConnections
 from jobs.cluster.wake import Wake
 from jobs.conf import Pool
 from jobs.conf import settings as conf
-from jobs.execution import finishing, runner
+from jobs.execution import admission, finishing, runner
 from jobs.execution.policy import Policies, Policy
 from jobs.execution.timeouts import Alarm
 from jobs.ledger import Ledger, connect, ledger
@@ -86,6 +87,7 @@ class Worker:
         self._alarm = Alarm()
         self._policies = Policies(pool)
         self._appetite = Appetite(self._policies.of)
+        self._turns = Turns(pool.queues)
         self._journal = journal
         self._holding: Holding
         self._must_reconcile = False
@@ -148,11 +150,32 @@ class Worker:
 
     def _run_next(self, job: ClaimedJob) -> None:
         policy = self._policies.of(job)
+        refusal = None
+        if policy.gated:
+            try:
+                if not self._admit(job):
+                    self._holding.pass_over()
+                    return
+            except Exception as error:
+                refusal = error
         if not self._holding.start(self._deadline(policy)):
             self._give_back(self._holding.leave())
             return
-        outcome = self._run(job, policy)
+        outcome = self._run(job, policy, refusal)
         self._holding.end(outcome)
+
+    def _admit(self, job: ClaimedJob) -> bool:
+        """Whether the gates of a job let it start; else it is no longer ours. Raises what a
+        callable of a gate raises."""
+        definition = registry.get(job.definition)
+        self._user_connections.before_job()
+        try:
+            # The callables may ask the database too, and then wait for it as the ledger does.
+            return self._session.call(
+                lambda ledger: ledger.admit(job, admission.wants(definition, job))
+            )
+        finally:
+            self._user_connections.after_job()
 
     def _leave_unknown(self, claimed: list[ClaimedJob]) -> list[ClaimedJob]:
         """Give back what this worker's code does not know, for workers that do; return the rest."""
@@ -212,10 +235,11 @@ class Worker:
             self._holding.was_relieved, self._must_reconcile = False, True
         if self._must_reconcile or time.monotonic() > self._reconcile_again_at:
             self._reconcile(ledger)
+        queues, limit = self._turns.next(min(self._appetite.size(), self._life.jobs_left()))
         return ledger.claim(
             worker_id=self.id,
-            queues=self._pool.queues,
-            limit=min(self._appetite.size(), self._life.jobs_left()),
+            queues=queues,
+            limit=limit,
             except_definitions=self._unknown.names(),
         )
 
@@ -239,7 +263,7 @@ class Worker:
         self._user_connections.close()
         self._idle.had_work()
 
-    def _run(self, job: ClaimedJob, policy: Policy) -> Outcome:
+    def _run(self, job: ClaimedJob, policy: Policy, refusal: Exception | None) -> Outcome:
         started = time.perf_counter()
         self._user_connections.before_job()
         try:
@@ -249,6 +273,7 @@ class Worker:
                 policy=policy,
                 limit=self._alarm.limit,
                 should_stop=lambda: self._stopping,
+                refusal=refusal,
             )
         finally:
             self._life.count_job()

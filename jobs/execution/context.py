@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from uuid import UUID
@@ -15,8 +16,9 @@ from uuid import UUID
 from django.db import connections
 from django.utils import timezone
 
+from jobs.arguments import encode_result
 from jobs.conf import settings
-from jobs.exceptions import InvalidOption, JobFailedForGood, JobReleased
+from jobs.exceptions import InvalidOption, JobFailedForGood, JobReleased, JobSkipped
 from jobs.execution.backoff import LONGEST as LONGEST_WAIT
 from jobs.ledger.outcome import ClaimedJob, LogLine
 from jobs.ledger.rows import storable
@@ -46,6 +48,8 @@ class CurrentJob:
         self._cancelled = claimed.cancel_requested
         self._progress: dict[str, Any] | None = None
         self.lines: list[LogLine] = []
+        self.call: tuple[Sequence[Any], Mapping[str, Any]] = ((), {})
+        """The positional and the keyword arguments that the function gets, for middleware."""
 
     @property
     def id(self) -> UUID:
@@ -114,6 +118,41 @@ class CurrentJob:
         """End this job as failed for good, whatever attempts are left."""
         raise JobFailedForGood(cause if isinstance(cause, BaseException) else RuntimeError(cause))
 
+    def skip(self, reason: str, *, result: Any = None) -> NoReturn:
+        """End this attempt as succeeded although its work is not done: it need not be.
+
+        The attempt says why; `result` becomes the job's. Raises TypeError for one that is not JSON.
+        """
+        raise JobSkipped(reason, encode_result(result))
+
+    def snooze_queue(
+        self, seconds: float | dt.timedelta, reason: str, *, queue: str | None = None
+    ) -> None:
+        """Let no more jobs of this queue, or of another, start for so long, because of `reason`:
+        what a service is down for that all of them need. It is shown beside the queue.
+
+        Raises InvalidOption for a time that is not positive, and UnknownQueue.
+        """
+        wait = seconds if isinstance(seconds, dt.timedelta) else dt.timedelta(seconds=seconds)
+        if wait <= dt.timedelta(0):
+            raise InvalidOption("seconds", seconds, "must be positive")
+        self.apart(partial(_snooze, queue or self.queue, self.definition, wait, reason))
+
+    def spend(self, limit: str, cost: float, *, key: str | int = "") -> None:
+        """Count what was used against a limit on starts, such as the tokens of a call.
+
+        Where more is spent than there was, jobs that need this limit wait until that is made up
+        for. Raises InvalidOption for a cost that is not a positive number, and InvalidDefinition
+        for a limit that does not exist.
+        """
+        from jobs.limits.declared import checked_key
+        from jobs.limits.known import row_of
+
+        if not _is_finite(cost) or not cost > 0:
+            raise InvalidOption("cost", cost, "must be a positive number")
+        row_of(limit, None)
+        self.apart(partial(_spend, limit, checked_key(limit, key), cost))
+
     def progress(self, done: float, total: float | None = None, message: str = "") -> None:
         """Say how far the job is. Written at most once a second, and the last word always.
 
@@ -149,7 +188,7 @@ class CurrentJob:
             return True
         if not self._cancelled and monotonic() - self._looked >= REPORT_EVERY:
             self._looked = monotonic()
-            self._cancelled = self._apart(self._is_cancel_requested)
+            self._cancelled = self.apart(self._is_cancel_requested)
         return self._cancelled
 
     def worker_stops(self) -> bool:
@@ -163,7 +202,7 @@ class CurrentJob:
 
     def _report(self) -> None:
         self._reported = monotonic()
-        self._apart(self._write_progress)
+        self.apart(self._write_progress)
         self._progress = None
 
     def _write_progress(self) -> None:
@@ -172,9 +211,9 @@ class CurrentJob:
     def _is_cancel_requested(self) -> bool:
         return bool(self._row().filter(cancel_requested=True).exists())
 
-    def _apart(self, query: Callable[[], T]) -> T:
-        """Run a query of our own, over another thread's connection where it must not, or cannot,
-        be this one's.
+    def apart(self, query: Callable[[], T]) -> T:
+        """Run a query that is not the job's own, as middleware does: over another thread's
+        connection where it must not, or cannot, be this one's.
 
         In a transaction of the job it would lock the job's row until that ends, against any rescue
         from a host that falls silent; and Django allows none where an event loop runs. SQLite has
@@ -195,6 +234,20 @@ class CurrentJob:
         return Job.objects.using(settings.DATABASE).filter(
             pk=self._claimed.id, fence=self._claimed.fence, state="running"
         )
+
+
+def _snooze(queue: str, definition: str, wait: dt.timedelta, reason: str) -> None:
+    from jobs.audit import Actor
+    from jobs.ledger import ledger
+    from jobs.pausing import pause
+
+    pause(queue, Actor.of_code(definition), ledger().now() + wait, reason)
+
+
+def _spend(limit: str, key: str, cost: float) -> None:
+    from jobs.ledger import ledger
+
+    ledger().spend(limit, key, cost)
 
 
 def _is_finite(value: Any) -> bool:

@@ -9,7 +9,7 @@ from django.db import InterfaceError, OperationalError
 from django.dispatch import Signal
 
 from jobs import events, transports
-from jobs.execution import framework_events, runner
+from jobs.execution import endings, framework_events
 from jobs.ledger.contract import Ledger
 from jobs.ledger.outcome import Outcome
 from jobs.models.states import AttemptOutcome, JobState
@@ -28,7 +28,7 @@ def finish(book: Ledger, outcomes: Sequence[Outcome]) -> list[Outcome]:
     written = completion.accepted
     if len(written) < len(outcomes):
         written = [*written, *_written_before(book, outcomes, written)]
-    woken = set()
+    woken = set(completion.woken)
     for outcome in written:
         if outcome.outcome != AttemptOutcome.SUCCEEDED or events.job_succeeded.receivers:
             _tell(outcome)
@@ -66,7 +66,7 @@ def finish_each(
     except Exception as error:
         if len(outcomes) == 1:
             logger.exception("the ledger refuses how job %s ended", outcomes[0].job.id)
-            instead = runner.unwritable(outcomes[0], error)
+            instead = endings.unwritable(outcomes[0], error)
             write([instead])
             return [instead]
     half = len(outcomes) // 2

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from jobs import registry
 from jobs.conf import Pool, settings
+from jobs.execution.middleware.contract import gates_of
 from jobs.options import UNSET
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class Policy:
     max_crashes: int = 3
     delivery: str = "at_least_once"
     discard_when_missing: bool = False
+    gated: bool = False
+    """Whether it has gates: see `jobs.execution.middleware`."""
 
     @classmethod
     def of(
@@ -48,7 +51,8 @@ class Policy:
             values["timeout"] = pool.timeout if pool is not None else None
         if values.get("max_crashes") is None:
             values["max_crashes"] = settings.MAX_CRASHES
-        return cls(**values)
+        gated = definition is not None and bool(gates_of(definition))
+        return cls(**values, gated=gated)
 
     @property
     def may_repeat(self) -> bool:

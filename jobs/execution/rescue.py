@@ -97,6 +97,8 @@ def _outcome(
         is_exception=timed_out,
         is_crash=not timed_out and not goes_on,
         refund=goes_on,
+        # One that is unknown here may have gates all the same.
+        gated=policy.gated or definition is None,
     )
     if broken is not None:
         described = describe(broken)

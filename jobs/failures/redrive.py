@@ -83,7 +83,11 @@ def _retry_page(page: Sequence[UUID], report: RedriveReport, operation: Operatio
             report.refused[str(error)] += 1
     if not new_jobs:
         return []
-    dispatch.insert(list(new_jobs.values()))
+    ids = dispatch.insert(list(new_jobs.values()))
+    for key, made in zip(list(new_jobs), ids, strict=True):
+        if new_jobs[key].id != made:
+            del new_jobs[key]
+            report.refused[f"unique, and job {made} is there already"] += 1
     _mark(rows, new_jobs)
     operation.add(list(new_jobs))
     return [new_job.id for new_job in new_jobs.values()]

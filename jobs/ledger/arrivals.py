@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 from jobs.ledger import rows
-from jobs.ledger.sql import SqlLedger
+from jobs.ledger.places import Places
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -41,7 +41,7 @@ BLANK = {
 Item = TypeVar("Item")
 
 
-class Arrivals(SqlLedger):
+class Arrivals(Places):
     """What both databases share of an insertion."""
 
     def insert(self, jobs: Sequence[NewJob]) -> dict[UUID, dt.datetime]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
 
     from jobs.dispatch import NewJob
+    from jobs.limits.kinds import Want
 
 
 class Ledger(ABC):
@@ -22,6 +23,8 @@ class Ledger(ABC):
     Every method is one transaction, or part of the caller's where one is open. "Now" is the
     database's clock.
     """
+
+    room_in: float | None
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         self.connection = connection
@@ -80,12 +83,35 @@ class Ledger(ABC):
         been lost with the connection, and then a repetition is refused."""
 
     @abstractmethod
+    def admit(self, job: ClaimedJob, wants: Sequence[Want]) -> bool:
+        """Let a claimed job start with a place in each limit; False if it has to wait, and is not
+        this claim's any more. See `places`."""
+
+    @abstractmethod
+    def spend(self, limit: str, key: str, cost: float) -> None:
+        """Count so much against a limit on starts."""
+
+    @abstractmethod
+    def report(self, limit: str, key: str, *, failed: bool) -> set[str]:
+        """Tell a breaker how a job ended; return the queues of those who were woken by that."""
+
+    @abstractmethod
+    def wake_keys(self, key_ids: Iterable[int]) -> set[str]:
+        """Wake jobs that wait for these keys of limits, as many as there is room for; return their
+        queues."""
+
+    @abstractmethod
+    def mend_places(self) -> set[str]:
+        """Free and wake what was left behind; return the queues of those who were woken."""
+
+    @abstractmethod
     def give_back(self, jobs: Sequence[ClaimedJob]) -> int:
         """Return claimed jobs that were not started; no attempt is spent or recorded."""
 
     @abstractmethod
     def promote(self, limit: int = 1000) -> set[str]:
-        """Make due scheduled jobs ready; return the queues that got some."""
+        """Make due scheduled jobs ready, and those whose limit has room again; return the queues
+        that got some. `room_in` then says when the next limit may have room."""
 
     @abstractmethod
     def held_by(self, worker_ids: Sequence[int]) -> list[ClaimedJob]:

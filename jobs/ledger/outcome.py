@@ -87,6 +87,8 @@ class Outcome:
     """Whether the attempt is not spent, as when a shutdown interrupted it."""
     failure: Failure | None = None
     logs: list[LogLine] = field(default_factory=list)
+    gated: bool = False
+    """Whether the job may hold places in limits, to be freed now."""
     has_callback: bool = False
     """Whether the definition wants `on_failure` called."""
     error: BaseException | None = None
@@ -120,6 +122,8 @@ class Completion:
     accepted: list[Outcome] = field(default_factory=list)
     """Those of the given outcomes whose attempt was still the job's; `state` is the job's now."""
     cancelled: list[CancelledLink] = field(default_factory=list)
+    woken: set[str] = field(default_factory=set)
+    """The queues of jobs that have waited for a limit, and may start now."""
 
 
 @dataclass(slots=True)

@@ -13,6 +13,7 @@ from jobs.ledger.arrivals_postgresql import PostgresArrivals
 from jobs.ledger.connecting import is_own
 from jobs.ledger.frontier import Frontier
 from jobs.ledger.outcome import ClaimedJob
+from jobs.ledger.places import SOMEBODY_WAITS
 from jobs.ledger.sql import ENDED, STATE_NOW, Others
 
 if TYPE_CHECKING:
@@ -225,8 +226,12 @@ class PostgresLedger(PostgresArrivals):
     def promote(self, limit: int = 1000) -> set[str]:
         # Asked several times a second, nearly always in vain: then this is all.
         due = "state = 'scheduled' AND due_at <= statement_timestamp()"
-        if not self._fetch(f"SELECT 1 FROM jobs_job WHERE {due} LIMIT 1", ()):
-            return set()
+        some_due, some_wait = self._fetch(
+            f"SELECT EXISTS (SELECT 1 FROM jobs_job WHERE {due}), {SOMEBODY_WAITS}", ()
+        )[0]
+        woken = self.wake_due() if some_wait else self._nobody_waits()
+        if not some_due:
+            return woken
         found = self._fetch(
             f"WITH due AS MATERIALIZED (SELECT id FROM jobs_job WHERE {due} "
             "ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED) "
@@ -234,7 +239,7 @@ class PostgresLedger(PostgresArrivals):
             "RETURNING job.queue",
             [limit],
         )
-        return {row[0] for row in found}
+        return woken | {row[0] for row in found}
 
     def take_lease(self, name: str, holder: UUID, ttl: dt.timedelta) -> bool:
         return bool(
@@ -282,6 +287,16 @@ class PostgresLedger(PostgresArrivals):
         Django's all the same."""
         with self.connection.wrap_database_errors:
             yield cursor
+
+    def _among(self, column: str, job_ids: Sequence[UUID]) -> tuple[str, list[Any]]:
+        return f"{column} = ANY(%s::uuid[])", [list(job_ids)]
+
+    def _for_update(self, alias: str) -> str:
+        return f" FOR UPDATE OF {alias}"
+
+    def _as_moment(self, value: Any) -> dt.datetime:
+        moment: dt.datetime = value
+        return moment
 
     def _insert_logs(self, document: str) -> None:
         self._run(

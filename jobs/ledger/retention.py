@@ -11,7 +11,9 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from jobs.conf import settings as conf
+from jobs.idempotency import marks
 from jobs.ledger import ledger, removal
+from jobs.limits.known import idle_keys
 from jobs.models import (
     FINISHED_STATES,
     Cluster,
@@ -21,6 +23,7 @@ from jobs.models import (
     ScheduleSlot,
     Worker,
 )
+from jobs.uniqueness.locks import free_locks
 
 BATCH = 1000
 """Rows in one transaction, each with what belongs to it."""
@@ -33,6 +36,9 @@ class RetentionReport:
     jobs: int = 0
     failed_jobs: int = 0
     slots: int = 0
+    unique_locks: int = 0
+    idempotency_marks: int = 0
+    limit_keys: int = 0
     workers: int = 0
     clusters: int = 0
 
@@ -95,6 +101,11 @@ def _others(limits: dict[str, dt.datetime]) -> Iterator[tuple[str, QuerySet[Any]
     if "slots" in limits:
         slots = ScheduleSlot.objects.using(conf.DATABASE).filter(slot_at__lt=limits["slots"])
         yield "slots", slots.order_by("slot_at")
+    if "succeeded" in limits:
+        now = ledger().now()
+        yield "unique_locks", free_locks(now)
+        yield "idempotency_marks", marks.expired(now)
+        yield "limit_keys", idle_keys(now)
     if "workers" in limits:
         yield "workers", _workers(limits["workers"])
         yield "clusters", _clusters(limits["workers"])

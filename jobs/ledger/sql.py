@@ -90,7 +90,9 @@ class SqlLedger(Ledger):
         # By job and fence: one call may hold the ends of two claims of the same job.
         others = self._finish(
             "[" + ",".join([self.record(item) for item in outcomes]) + "]",
-            all_succeeded=all(item.outcome == item.state == "succeeded" for item in outcomes),
+            all_succeeded=all(
+                item.outcome == item.state == "succeeded" and not item.detail for item in outcomes
+            ),
         )
         if not others:
             return list(outcomes)
@@ -115,6 +117,9 @@ class SqlLedger(Ledger):
             completion.cancelled = [
                 CancelledLink(rows.as_uuid(row[0]), *row[1:]) for row in self._cancel_rest(chained)
             ]
+        holders = [outcome.job.id for outcome in accepted if outcome.gated]
+        if holders:
+            completion.woken = self.free_places(holders)
         called = [item for item in accepted if item.failure is not None and item.has_callback]
         if called:
             self.insert([_callback(outcome) for outcome in called])
@@ -167,6 +172,10 @@ class SqlLedger(Ledger):
         )
 
     @abstractmethod
+    def free_places(self, job_ids: Sequence[UUID]) -> set[str]:
+        """See `Places`."""
+
+    @abstractmethod
     def _moment(self, value: dt.datetime | None) -> str | None:
         """A datetime as the text that this database compares."""
 
@@ -203,7 +212,12 @@ class SqlLedger(Ledger):
 
 
 def _is_plain(outcome: Outcome) -> bool:
-    return outcome.failure is None and outcome.job.chain is None and not outcome.logs
+    return not (
+        outcome.failure is not None
+        or outcome.job.chain is not None
+        or outcome.logs
+        or outcome.gated
+    )
 
 
 def _callback(outcome: Outcome) -> NewJob:

@@ -18,6 +18,7 @@ from jobs.ledger import rows
 from jobs.ledger.arrivals_sqlite import SqliteArrivals
 from jobs.ledger.moments import moment
 from jobs.ledger.outcome import ClaimedJob
+from jobs.ledger.places import SOMEBODY_WAITS
 from jobs.ledger.rows import json_columns as _columns
 from jobs.ledger.sql import ENDED, STATE_NOW, Others
 
@@ -171,14 +172,16 @@ class SqliteLedger(SqliteArrivals):
     def promote(self, limit: int = 1000) -> set[str]:
         due = "SELECT id FROM jobs_job WHERE state = 'scheduled' AND due_at <= %s"
         now = self._now()
-        if not self._fetch(f"{due} LIMIT 1", [now]):
-            return set()
+        some_due, some_wait = self._fetch(f"SELECT EXISTS ({due}), {SOMEBODY_WAITS}", [now])[0]
+        woken = self.wake_due() if some_wait else self._nobody_waits()
+        if not some_due:
+            return woken
         found = self._fetch(
             f"UPDATE jobs_job SET state = 'ready' WHERE id IN ({due} ORDER BY due_at LIMIT %s) "
             "RETURNING queue",
             [now, limit],
         )
-        return {row[0] for row in found}
+        return woken | {row[0] for row in found}
 
     def take_lease(self, name: str, holder: UUID, ttl: dt.timedelta) -> bool:
         now = timezone.now()
@@ -210,6 +213,17 @@ class SqliteLedger(SqliteArrivals):
 
     def _uuid(self, value: UUID) -> Any:
         return value.hex
+
+    def _among(self, column: str, job_ids: Sequence[UUID]) -> tuple[str, list[Any]]:
+        document = json.dumps([job_id.hex for job_id in job_ids])
+        return f"{column} IN (SELECT value FROM json_each(%s))", [document]
+
+    def _for_update(self, alias: str) -> str:
+        return ""
+
+    def _as_moment(self, value: Any) -> dt.datetime:
+        moment: dt.datetime = rows.as_moment(value)
+        return moment
 
     def _insert_logs(self, document: str) -> None:
         self._run(

@@ -4,7 +4,9 @@ from jobs.models.attempt import Attempt, JobLog
 from jobs.models.audit import AuditEntry
 from jobs.models.django_q2 import DjangoQ2Anchor
 from jobs.models.failure import FailedJob
+from jobs.models.idempotency import IdempotencyMark
 from jobs.models.job import Job, JobTag
+from jobs.models.limit import Limit, LimitKey, LimitSlot, LimitWait
 from jobs.models.queue import Queue
 from jobs.models.schedule import (
     DroppedDeclaration,
@@ -25,6 +27,7 @@ from jobs.models.states import (
     FailureReason,
     JobState,
 )
+from jobs.models.unique import UniqueLock
 from jobs.models.worker import Cluster, Lease, Worker
 
 __all__ = [
@@ -41,17 +44,23 @@ __all__ = [
     "FailedJob",
     "FailureReason",
     "GapRule",
+    "IdempotencyMark",
     "Job",
     "JobLog",
     "JobSchedule",
     "JobState",
     "JobTag",
     "Lease",
+    "Limit",
+    "LimitKey",
+    "LimitSlot",
+    "LimitWait",
     "MissedRule",
     "OverlapRule",
     "Queue",
     "ScheduleKind",
     "ScheduleSlot",
     "SlotOutcome",
+    "UniqueLock",
     "Worker",
 ]

@@ -30,11 +30,11 @@ def run_now(schedule: JobSchedule, actor: Actor, reason: str = "") -> UUID:
     """
     with transaction.atomic(using=conf.DATABASE):
         job = job_of(schedule, slot_at=ledger().now())
-        dispatch.insert([job])
+        (job_id,) = dispatch.insert([job])
         audit.record(
-            actor, "run schedule", schedule.name, after={"job": str(job.id)}, reason=reason
+            actor, "run schedule", schedule.name, after={"job": str(job_id)}, reason=reason
         )
-    return job.id
+    return job_id
 
 
 def pause(schedules: JobSchedule | Iterable[JobSchedule], actor: Actor, reason: str = "") -> int:

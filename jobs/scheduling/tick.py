@@ -160,8 +160,15 @@ def _write(decisions: Sequence[Decision]) -> int:
     if not jobs:
         return 0
     won = _won(slots, set(jobs))
-    dispatch.insert([jobs[key] for key in jobs if key in won])
-    return len(won)
+    chosen = [jobs[key] for key in jobs if key in won]
+    enqueued = 0
+    for job, job_id in zip(chosen, dispatch.insert(chosen), strict=True):
+        if job.id == job_id:
+            enqueued += 1
+        else:
+            # A unique job that is there already is what this time stands for.
+            ScheduleSlot.objects.using(conf.DATABASE).filter(job_id=job.id).update(job_id=job_id)
+    return enqueued
 
 
 def _won(slots: Sequence[ScheduleSlot], ids: set[UUID]) -> set[UUID]:

@@ -12,16 +12,30 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from jobs.models import AuditEntry, Cluster, FailedJob, Job, JobSchedule, JobState, Queue
+from jobs.models import (
+    AuditEntry,
+    Cluster,
+    FailedJob,
+    Job,
+    JobSchedule,
+    JobState,
+    Limit,
+    LimitKey,
+    LimitSlot,
+    Queue,
+)
 from tests.jobs.admin.conftest import BrowserOf
 from tests.jobs.factories import ClusterFactory, FailedJobFactory, JobFactory
 
-NOUNS = ("job", "failedjob", "jobschedule", "queue", "cluster", "worker", "auditentry")
+NOUNS = (
+    "job", "failedjob", "jobschedule", "queue", "cluster", "worker", "auditentry", "limit",
+    "limitslot",
+)  # fmt: skip
 VIEWER = tuple(f"view_{noun}" for noun in NOUNS)
 DOES = (
     "dispatch_job", "cancel_job", "clear_queue", "retry_failedjob", "forget_failedjob",
     "flush_failedjob", "run_jobschedule", "pause_jobschedule", "pause_queue", "restart_cluster",
-    "change_jobschedule", "change_queue",
+    "change_jobschedule", "change_queue", "change_limit", "release_limit",
 )  # fmt: skip
 ROLES: dict[str, Callable[[str], tuple[str, ...]]] = {
     "nobody": lambda needed: (),
@@ -97,6 +111,18 @@ def a_job() -> Any:
     return JobFactory().pk
 
 
+def limit() -> Limit:
+    return Limit.objects.create(
+        name="gpu", kind="concurrency", amount=2, changed_at=timezone.now(),
+        declared={"kind": "concurrency", "amount": 1, "period": None, "burst": None},
+    )  # fmt: skip
+
+
+def place() -> LimitSlot:
+    key = LimitKey.objects.create(limit=limit(), key="")
+    return LimitSlot.objects.create(limit_key=key, job_id=a_job(), fence=1, taken_at=timezone.now())
+
+
 SURFACES: dict[str, Callable[[], Surface]] = {
     "dispatch": dispatch,
     "cancel a job": lambda: row("job", a_job(), "cancel", "cancel_job", "Cancel"),
@@ -137,6 +163,13 @@ SURFACES: dict[str, Callable[[], Surface]] = {
     "pause a queue": lambda: row("queue", "ai", "pause", "pause_queue", "Pause"),
     "resume a queue": lambda: row("queue", paused_queue(), "resume", "pause_queue", "Resume"),
     "clear a queue": lambda: (a_job(), row("queue", "default", "clear", "clear_queue", "Clear"))[1],
+    "let a limit follow the code": lambda: row(
+        "limit", limit().pk, "follow", "change_limit", "Follow the code"
+    ),
+    "release a place": lambda: row("limitslot", place().pk, "release", "release_limit", "Release"),
+    "release selected places": lambda: selected(
+        "limitslot", place().pk, "release_selected", "release_limit"
+    ),
     "restart a cluster": lambda: row(
         "cluster", ClusterFactory().pk, "restart", "restart_cluster", "Restart"
     ),
@@ -148,7 +181,7 @@ SURFACES: dict[str, Callable[[], Surface]] = {
 
 def everything() -> list[Any]:
     """All that an operation could change."""
-    tables = (Job, FailedJob, JobSchedule, Queue, Cluster, AuditEntry)
+    tables = (Job, FailedJob, JobSchedule, Queue, Cluster, AuditEntry, Limit, LimitSlot)
     return [list(table.objects.order_by("pk").values()) for table in tables]
 
 
@@ -210,6 +243,8 @@ def test_rows_of_the_engine_cannot_be_edited_by_a_viewer(
         "jobschedule": lambda: schedule().pk,
         "queue": paused_queue,
         "cluster": lambda: ClusterFactory().pk,
+        "limit": lambda: limit().pk,
+        "limitslot": lambda: place().pk,
         "worker": lambda: (
             __import__("tests.jobs.factories", fromlist=["WorkerFactory"]).WorkerFactory().pk
         ),

@@ -52,7 +52,7 @@ def outcomes(draw: st.DrawFn) -> Outcome:
         delay=draw(st.floats(0, 31_536_000)),
         failure=draw(st.none() | failures),
         **{name: draw(TEXTS) for name in ("detail", "exception_class", "message", "traceback")},
-        **{name: draw(st.booleans()) for name in ("is_exception", "is_crash", "refund")},
+        **{name: draw(st.booleans()) for name in ("is_exception", "is_crash", "refund", "gated")},
         has_callback=draw(st.booleans()),
     )
 

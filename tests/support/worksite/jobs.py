@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from jobs import Backoff, current_job, job
+from jobs import Backoff, ConcurrencyLimit, RateLimited, current_job, job
 
 
 def note(word: str) -> None:
@@ -231,3 +231,17 @@ def compute_in_a_process(number: int) -> int:
 
 def _double(number: int) -> int:
     return 2 * number
+
+
+@job(middleware=[ConcurrencyLimit(amount=1, name="alone")], max_crashes=100)
+def alone(word: str, seconds: float = 0) -> None:
+    """Run while no other such job does."""
+    note(f"{word}-begins")
+    time.sleep(seconds)
+    note(f"{word}-ends")
+
+
+@job(middleware=[RateLimited("paced", "10/s", kind="bucket", burst=1)])
+def paced(number: int) -> float:
+    note(f"paced-{number}")
+    return time.monotonic()

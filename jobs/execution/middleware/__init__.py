@@ -1,0 +1,1 @@
+"""What stands around the execution of a job: see `contract`."""

@@ -1,0 +1,1 @@
+"""Idempotency: what was done is not done again, whoever asks for it."""
