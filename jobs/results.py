@@ -82,7 +82,7 @@ def enqueued_result(
 
 def running_result(definition: JobDefinition, claimed: ClaimedJob) -> TaskResult[Any]:
     """The result of a job that runs in this process; a query only from its second attempt on."""
-    if claimed.attempts > 1:
+    if claimed.attempts > 1 and claimed.stored:
         return result_of(claimed.id)
     restored = restore(
         definition.path, claimed.options, queue=claimed.queue, priority=claimed.priority
@@ -95,7 +95,7 @@ def running_result(definition: JobDefinition, claimed: ClaimedJob) -> TaskResult
         enqueued_at=claimed.enqueued_at,
         started_at=claimed.started_at,
         last_attempted_at=claimed.started_at,
-        worker_ids=[str(claimed.worker_id)],
+        worker_ids=[str(claimed.worker_id)] * claimed.attempts,
     )
 
 

@@ -42,11 +42,13 @@ def run(
     should_stop: Callable[[], bool] | None = None,
     interruptible: bool = False,
     refusal: Exception | None = None,
+    current: Callable[..., CurrentJob] = CurrentJob,
 ) -> Outcome:
     """Run a job in this process and return how it ended; write nothing.
 
     `policy` is that of the job in this pool, if the caller has it already; `limit` is how the soft
     timeout is kept. `refusal` is what a gate of the job has raised: the attempt ends with it.
+    `current` makes what `current_job()` gives.
 
     Whatever the job raises, SystemExit included, becomes an outcome. Where a person may press
     Ctrl-C (`interruptible`), KeyboardInterrupt interrupts the attempt at no cost, and is in the
@@ -57,7 +59,7 @@ def run(
         return endings.cancelled(claimed, started)
     definition = registry.find(claimed.definition)
     policy = policy or Policy.of(definition, claimed.options, pool)
-    job = CurrentJob(claimed, policy, should_stop)
+    job = current(claimed, policy, should_stop)
     with as_current(job):
         if refusal is None:
             outcome = _attempt(claimed, policy, definition, job, started, limit)

@@ -38,6 +38,8 @@ class ClaimedJob:
     clock: int = 0
     """The microseconds to add to this process's monotonic clock for those since the epoch by the
     database's: what `clock_from` gives when the job is received."""
+    stored: bool = True
+    """Whether the ledger has the job; it has not those that `jobs.testing` performs."""
 
     def __post_init__(self) -> None:
         if not self.clock:

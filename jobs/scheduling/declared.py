@@ -81,6 +81,17 @@ def create_missing(*, dry_run: bool = False) -> CreateReport:
     return report
 
 
+def faults() -> dict[str, str]:
+    """Why declarations could not be created now, by their names. Asks nothing of the database."""
+    now, found = timezone.now(), {}
+    for item in declarations.all():
+        try:
+            _new(item, now)
+        except (JobsError, ValidationError, RuleError) as error:
+            found[item.name] = told(error)
+    return found
+
+
 def differences() -> list[Difference]:
     """Where declared schedules are not as the code has them, by name and field.
 

@@ -46,6 +46,15 @@ def test_the_wheel_has_what_an_installed_app_needs_beside_its_code(names: set[st
     assert any(name.startswith("jobs/static/jobs/") for name in names)
 
 
+def test_the_wheel_brings_the_plugin_for_pytest(wheel: Path) -> None:
+    with ZipFile(wheel) as archive:
+        (facts,) = [name for name in archive.namelist() if name.endswith("/entry_points.txt")]
+        assert archive.read(facts).decode().strip().splitlines() == [
+            "[pytest11]",
+            "jobs = jobs.testing.pytest_plugin",
+        ]
+
+
 def test_the_engine_is_installed_without_what_only_the_site_needs(installed: Installed) -> None:
     assert {"jobsite", "django", "django-q2"} <= installed.packages
     of_the_site = {"django-environ", "genai-prices", "uvicorn", "whitenoise"}

@@ -1,0 +1,78 @@
+"""Running one job here and now, through the runner that workers use, and seeing what it reports."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import NamedTuple
+
+from jobs import registry
+from jobs.conf import Pool, settings
+from jobs.execution import runner
+from jobs.execution.context import CurrentJob
+from jobs.execution.policy import Policy
+from jobs.ledger.outcome import ClaimedJob, Outcome
+
+
+class Progress(NamedTuple):
+    """One call of `current_job().progress()`."""
+
+    done: float
+    total: float | None = None
+    message: str = ""
+
+
+class WatchedJob(CurrentJob):
+    """The job that runs here, its reports kept: it asks and tells the ledger nothing.
+
+    So it can run where the ledger has no row of it, and where a test's transaction is open, which
+    another connection would wait for.
+    """
+
+    def __init__(
+        self, claimed: ClaimedJob, policy: Policy, stopping: Callable[[], bool] | None = None
+    ) -> None:
+        super().__init__(claimed, policy, stopping)
+        self.reports: list[Progress] = []
+
+    def progress(self, done: float, total: float | None = None, message: str = "") -> None:
+        super().progress(done, total, message)
+        self.reports.append(Progress(done, total, str(message)))
+
+    def _report(self) -> None:
+        self._progress = None
+
+    def _is_cancel_requested(self) -> bool:
+        return False
+
+
+def watch(claimed: ClaimedJob) -> tuple[Outcome, list[Progress]]:
+    """Run a job by the limits of the pool that serves its queue; how it ended and what it reported.
+
+    Writes nothing. Ctrl-C interrupts the job and is in the outcome's `error`.
+    """
+    pool = pool_of(claimed.queue)
+    policy = Policy.of(registry.find(claimed.definition), claimed.options, pool)
+    watched = WatchedJob(claimed, policy)
+    outcome = runner.run(
+        claimed, pool=pool, policy=policy, interruptible=True, current=lambda *given: watched
+    )
+    return outcome, watched.reports
+
+
+def pool_of(queue: str) -> Pool:
+    """The pool that serves a queue; the site's first one, where none does."""
+    pools = list(settings.POOLS.values())
+    return next((pool for pool in pools if queue in pool.queues), pools[0])
+
+
+def refuse_event_loop(function: str) -> None:
+    """Raise RuntimeError where an event loop runs: neither a query nor a coroutine job can be run
+    from there."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise RuntimeError(
+        f"{function}() cannot be called where an event loop runs: await a{function}()"
+    )
