@@ -14,8 +14,10 @@ from analytics.jobs import generate_analytics
 from analytics.models import UsageAnalytics
 from conversations.archiving.archive import archive_conversation
 from conversations.catalogue.syncing import sync_prices
+from conversations.jobs import calculate_conversation_costs
 from conversations.models import AIModel, Conversation, Message, ModelPrice
 from jobs.models import AuditEntry, Job
+from jobs.testing import fake_jobs
 from tests.conversations.conftest import Store
 from tests.conversations.recorded import call, calls_on
 
@@ -155,10 +157,13 @@ def test_a_recalculation_is_confirmed_recorded_and_runs_as_jobs(
     assert "2 conversations" in asked.content.decode()
     assert not Job.objects.exists()
 
-    act(admin, "recalculate", *rows)
+    with fake_jobs() as jobs:
+        act(admin, "recalculate", *rows)
 
-    jobs = Job.objects.filter(definition="conversations.jobs.calculate_conversation_costs")
-    assert sorted(job.kwargs["conversation_id"] for job in jobs) == sorted(row.pk for row in rows)
+    for row in rows:
+        call_of_row = {"conversation_id": row.pk, "again": True}
+        jobs.assert_pushed(calculate_conversation_costs, times=1, kwargs=call_of_row)
+    jobs.assert_nothing_else_pushed()
     entry = AuditEntry.objects.get()
     assert (entry.action, entry.count, entry.reason) == ("recalculate cost", 2, "a test")
 
@@ -225,9 +230,11 @@ def test_periods_can_be_added_up_again(admin: Client, store: Store) -> None:
     store([call()])
     generate_analytics.call(date="2025-05-05")
 
-    act(admin, "generate", UsageAnalytics.objects.get(), model="analytics_usageanalytics")
+    with fake_jobs() as jobs:
+        act(admin, "generate", UsageAnalytics.objects.get(), model="analytics_usageanalytics")
 
-    assert Job.objects.get().kwargs == {"period": "daily", "date": "2025-05-05"}
+    jobs.assert_pushed(generate_analytics, kwargs={"period": "daily", "date": "2025-05-05"})
+    jobs.assert_nothing_else_pushed()
     assert AuditEntry.objects.get().action == "generate analytics"
 
 

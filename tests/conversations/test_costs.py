@@ -17,7 +17,7 @@ from conversations.jobs import (
 )
 from conversations.models import AIModel, Conversation, CostStatus, Message, ModelPrice
 from conversations.sweeping import refresh_all_totals, uncosted_batches
-from jobs.models import Job
+from jobs.testing import fake_jobs
 from tests.conversations.conftest import Store
 from tests.conversations.recorded import call, calls_on
 
@@ -135,8 +135,9 @@ def test_the_sweep_takes_the_oldest_in_chunks_up_to_its_limit(store: Store, sett
     ids = store(calls_on(*[NOON] * 7), costed=False).uncosted
 
     assert uncosted_batches(limit=5, chunk=2) == [ids[0:2], ids[2:4], ids[4:5]]
-    assert cost_uncosted_messages.call(limit=5, chunk=2) == {"messages": 5, "jobs": 3}
-    assert Job.objects.filter(definition="conversations.jobs.batch_cost_calculation").count() == 3
+    with fake_jobs() as jobs:
+        assert cost_uncosted_messages.call(limit=5, chunk=2) == {"messages": 5, "jobs": 3}
+    jobs.assert_pushed(batch_cost_calculation, times=3)
     with pytest.raises(ValueError, match="limit: must be at least 1, not 0"):
         uncosted_batches(limit=0)
 

@@ -15,6 +15,7 @@ from pytest_django import Settings
 from jobs import events
 from jobs.compat import TaskResult
 from jobs.models import Attempt, FailedJob, Job, JobLog, JobState
+from jobs.testing import frozen_clock
 from jobs.transports.sync import run_due
 from tests.jobs import sample_jobs
 
@@ -51,11 +52,12 @@ def test_a_job_fails_at_its_first_exception_unless_it_says_otherwise() -> None:
 
 
 def test_a_retry_follows_the_backoff_list() -> None:
-    job = run(sample_jobs.flaky.enqueue(3))
-    # The first wait is 0, the second 5 seconds.
-    assert (job.state, outcomes(job)) == (JobState.SCHEDULED, ["failed", "failed"])
-    Job.objects.update(due_at=timezone.now())
-    run_due()
+    with frozen_clock() as clock:
+        job = run(sample_jobs.flaky.enqueue(3))
+        # The first wait is 0, the second 5 seconds.
+        assert (job.state, outcomes(job)) == (JobState.SCHEDULED, ["failed", "failed"])
+        assert job.due_at == clock.advance(5)
+        run_due()
     job.refresh_from_db()
     assert (job.state, job.result, job.attempts) == (JobState.SUCCEEDED, 3, 3)
     assert not FailedJob.objects.exists()
