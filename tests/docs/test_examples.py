@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import doctest
 import importlib
+import inspect
+import re
 import unittest
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +25,10 @@ this order, on the transport `sync`, and so are their tests."""
 
 FICTIONAL = (NAME, "mysite")
 """Packages that examples import from and that nobody has."""
+
+IN_CLASSES = re.compile(r"^    (?:async )?def (test_\w+)", re.MULTILINE)
+FOR_PYTEST = re.compile(r"^def (test_\w+)", re.MULTILINE)
+"""The tests that a page shows: methods, and functions."""
 
 PAGES = pages()
 PYTHON = [block for page in PAGES for block in blocks(page, "python")]
@@ -87,7 +93,21 @@ def test_the_tests_that_a_page_shows_pass(shop: dict[str, ModuleType], name: str
     result = unittest.TestResult()
     suite.run(result)
     assert not [text for _, text in [*result.failures, *result.errors]]
-    assert result.testsRun == (ROOT / "docs" / name).read_text().count("def test_")
+    assert result.testsRun == len(IN_CLASSES.findall((ROOT / "docs" / name).read_text()))
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("shop", "name"),
+    [("testing.md", name) for name in FOR_PYTEST.findall((ROOT / "docs/testing.md").read_text())],
+    indirect=["shop"],
+)
+def test_a_function_for_pytest_that_a_page_shows_passes(
+    shop: dict[str, ModuleType], name: str, request: pytest.FixtureRequest
+) -> None:
+    (function,) = [vars(module)[name] for module in shop.values() if name in vars(module)]
+    fixtures = inspect.signature(function).parameters
+    function(**{fixture: request.getfixturevalue(fixture) for fixture in fixtures})
 
 
 @pytest.mark.parametrize("block", CONSOLE, ids=str)
