@@ -84,9 +84,7 @@ def frozen_clock(moment: dt.datetime | None = None) -> Iterator[FrozenClock]:
     and `datetime.now()`, timeouts of jobs, other threads' connections, and on PostgreSQL columns
     that the database fills by default.
     """
-    here = current_clock()
-    start = here.now() if here is not None else dt.datetime.now(dt.UTC)
-    clock = FrozenClock(_aware(moment) if moment is not None else start)
+    clock = FrozenClock(_aware(moment) if moment is not None else present())
     _clocks.append(clock)
     try:
         with (
@@ -103,6 +101,12 @@ def frozen_clock(moment: dt.datetime | None = None) -> Iterator[FrozenClock]:
 def current_clock() -> FrozenClock | None:
     """The clock that is frozen here, if one is."""
     return _clocks[-1] if _clocks else None
+
+
+def present() -> dt.datetime:
+    """Now, in UTC: where the clock stands, if one is frozen here."""
+    clock = current_clock()
+    return clock.now() if clock is not None else dt.datetime.now(dt.UTC)
 
 
 def _tell_the_moment(

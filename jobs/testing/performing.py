@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from asgiref.sync import sync_to_async
-from django.utils import timezone
 
 from jobs import dispatch, registry
 from jobs.compat import Task
@@ -13,6 +12,7 @@ from jobs.definitions import JobDefinition
 from jobs.dispatch import NewJob
 from jobs.exceptions import InvalidOption
 from jobs.ledger.outcome import ClaimedJob
+from jobs.testing.clock import present
 from jobs.testing.performed import Performed
 from jobs.testing.watching import refuse_event_loop, watch
 from jobs.transports.sync import WORKER_ID
@@ -56,7 +56,7 @@ def _job_definition(task: Task) -> JobDefinition:
 
 def _as_claimed(job: NewJob, attempt: int) -> ClaimedJob:
     """The job as if a worker had claimed it from the ledger."""
-    now = timezone.now()
+    now = present()
     return ClaimedJob(
         id=job.id,
         definition=job.definition,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from typing import Any
 
 from django.contrib.auth.models import Group
@@ -105,6 +106,11 @@ def is_interrupted() -> None:
 def takes_long() -> None:
     while True:
         pass
+
+
+@job
+def sleeps(seconds: float) -> None:
+    time.sleep(seconds)
 
 
 @job

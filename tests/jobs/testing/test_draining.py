@@ -273,6 +273,14 @@ class InATestCase(TestCase):
         await note.aenqueue("a")
         assert (await adrain(limit=5)).succeeded == 1
 
+    def test_nobody_is_told_of_what_a_broken_job_has_enqueued(self) -> None:
+        with self.captureOnCommitCallbacks(execute=True) as callbacks:
+            kit_jobs.breaks_the_transaction.enqueue()
+            assert drain(raise_errors=False).failed == 1
+        # That of the test's own enqueueing.
+        assert len(callbacks) == 1
+        assert not Job.objects.filter(definition=note.path).exists()
+
     def test_the_callbacks_of_the_test_itself_are_left_to_it(self) -> None:
         with self.captureOnCommitCallbacks(execute=True) as callbacks:
             transaction.on_commit(lambda: None)

@@ -10,6 +10,7 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.auth.models import Group
 from django.test import TestCase, TransactionTestCase
+from django.utils import timezone
 
 from jobs.compat import task_started
 from jobs.exceptions import (
@@ -20,7 +21,7 @@ from jobs.exceptions import (
     RetriesExpired,
 )
 from jobs.models import Attempt, FailedJob, Job
-from jobs.testing import Performed, Progress, aperform, perform
+from jobs.testing import Performed, Progress, aperform, frozen_clock, perform
 from tests.jobs.testing import kit_jobs
 from tests.jobs.testing.kit_jobs import Broken
 
@@ -130,6 +131,23 @@ class TestHowAnAttemptEnds:
         assert (done.timed_out, done.failed) == (True, True)
         done.assert_timed_out()
         done.assert_failed(JobTimeout)
+
+    def test_its_pool_sets_the_limit_where_it_has_none(self, settings: Any) -> None:
+        settings.JOBS_POOLS = {
+            "default": {"queues": ["default"]},
+            "quick": {"queues": ["quick"], "timeout": 0.05},
+        }
+        perform(kit_jobs.sleeps.using(queue_name="quick"), 9.0).assert_timed_out()
+        perform(kit_jobs.sleeps, 0.1).assert_succeeded()
+        perform(kit_jobs.sleeps.using(queue_name="nobody serves it"), 0.1).assert_succeeded()
+
+    def test_a_site_without_time_zones(self, settings: Any) -> None:
+        settings.USE_TZ = False
+        perform(kit_jobs.note, "a").assert_succeeded()
+        with frozen_clock(dt.datetime(2026, 3, 1, tzinfo=dt.UTC)) as clock:
+            assert timezone.is_naive(timezone.now())
+            assert timezone.now().astimezone(dt.UTC) == clock.now()
+            perform(kit_jobs.reports).assert_succeeded()
 
     def test_a_call_can_change_the_policy(self) -> None:
         assert perform(kit_jobs.fails.using(max_attempts=2, backoff=7)).will_retry_in == (
