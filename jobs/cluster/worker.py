@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db import Error
 
-from jobs import registry, transports
+from jobs import transports
 from jobs.cluster import identity as identities
 from jobs.cluster.appetite import Appetite
 from jobs.cluster.holding import Holding
@@ -40,6 +40,8 @@ SETTLED = 10.0
 """Seconds after which a statement whose connection was lost is over on the server too."""
 PATIENCE = 2.0
 """Seconds for which a leaving worker waits for the database, once all its work is delivered."""
+
+NO_GATES = admission.Answer(True)
 
 
 class Mode(Enum):
@@ -150,30 +152,22 @@ class Worker:
 
     def _run_next(self, job: ClaimedJob) -> None:
         policy = self._policies.of(job)
-        refusal = None
-        if policy.gated:
-            try:
-                if not self._admit(job):
-                    self._holding.pass_over()
-                    return
-            except Exception as error:
-                refusal = error
+        answer = self._ask_gates(job) if policy.gated else NO_GATES
+        if not answer.admitted:
+            self._holding.pass_over()
+            return
         if not self._holding.start(self._deadline(policy)):
             self._give_back(self._holding.leave())
             return
-        outcome = self._run(job, policy, refusal)
+        outcome = self._run(job, policy, answer.refusal)
         self._holding.end(outcome)
 
-    def _admit(self, job: ClaimedJob) -> bool:
-        """Whether the gates of a job let it start; else it is no longer ours. Raises what a
-        callable of a gate raises."""
-        definition = registry.get(job.definition)
+    def _ask_gates(self, job: ClaimedJob) -> admission.Answer:
+        """Whether a job may start; if not, it is no longer ours."""
         self._user_connections.before_job()
         try:
-            # The callables may ask the database too, and then wait for it as the ledger does.
-            return self._session.call(
-                lambda ledger: ledger.admit(job, admission.wants(definition, job))
-            )
+            # Their callables may ask the database too, and then wait for it as the ledger does.
+            return self._session.call(lambda ledger: admission.ask(ledger, job))
         finally:
             self._user_connections.after_job()
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from jobs import arguments
+from django.db import InterfaceError, OperationalError
+
+from jobs import arguments, registry
 from jobs.execution.middleware.contract import gates_of
 from jobs.limits.known import row_of
 
 if TYPE_CHECKING:
     from jobs.definitions import JobDefinition
+    from jobs.ledger import Ledger
     from jobs.ledger.outcome import ClaimedJob
     from jobs.limits.declared import DeclaredLimit
     from jobs.limits.kinds import Want
@@ -32,6 +35,30 @@ def wants(definition: JobDefinition, job: ClaimedJob) -> list[Want]:
             _see_to_row(want.limit, gate.declared_for(definition))
             found.append(want)
     return found
+
+
+class Answer(NamedTuple):
+    """Whether a job may start, and if its attempt is to fail at once, with what."""
+
+    admitted: bool
+    refusal: Exception | None = None
+
+
+def ask(book: Ledger, job: ClaimedJob) -> Answer:
+    """Ask the gates of a claimed job, which is blocked and not this claim's any more where one of
+    them has no room. What a gate raises is the job's own failure.
+
+    Raises the database's error if its connection is lost.
+    """
+    definition = registry.find(job.definition)
+    if definition is None or not gates_of(definition):
+        return Answer(True)
+    try:
+        return Answer(book.admit(job, wants(definition, job)))
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as error:
+        return Answer(True, error)
 
 
 def _see_to_row(name: str, declared: DeclaredLimit | None) -> None:

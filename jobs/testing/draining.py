@@ -14,10 +14,10 @@ from django.test import override_settings
 
 from jobs import queue_names
 from jobs.conf import settings
-from jobs.execution import finishing
+from jobs.execution import admission, finishing
 from jobs.ledger import Ledger, ledger
 from jobs.ledger.outcome import ClaimedJob
-from jobs.models import Job, JobState
+from jobs.models import Job, JobState, LimitKey
 from jobs.testing.clock import FrozenClock, current_clock, frozen_clock
 from jobs.testing.drained import Drained
 from jobs.testing.performed import Performed
@@ -100,7 +100,10 @@ def _drain(
                 f"drain() ran {ENDLESS} attempts, and {claimed.definition} is to run next: do jobs "
                 "enqueue each other for ever? A limit says how many are meant."
             )
-        attempt = _run(book, claimed)
+        answer = admission.ask(book, claimed)
+        if not answer.admitted:
+            continue
+        attempt = _run(book, claimed, answer.refusal)
         drained.attempts.append(attempt)
         if strict:
             _raise_error(attempt, retries_run=clock is not None)
@@ -124,12 +127,14 @@ def _next(book: Ledger, queues: list[str], clock: FrozenClock | None) -> Claimed
 def _next_due(queues: list[str]) -> dt.datetime | None:
     waiting = Job.objects.using(settings.DATABASE).in_state(JobState.SCHEDULED)
     times = waiting.on_queues(queues).order_by("due_at").values_list("due_at", flat=True)
-    return times.first()
+    keys = LimitKey.objects.using(settings.DATABASE).filter(wake_at__isnull=False)
+    rooms = keys.order_by("wake_at").values_list("wake_at", flat=True)
+    return min((at for at in (times.first(), rooms.first()) if at is not None), default=None)
 
 
-def _run(book: Ledger, claimed: ClaimedJob) -> Performed:
+def _run(book: Ledger, claimed: ClaimedJob, refusal: Exception | None) -> Performed:
     with _as_in_autocommit():
-        outcome, progress = watch(claimed)
+        outcome, progress = watch(claimed, refusal)
     if progress:
         _store(claimed, progress[-1])
     finishing.finish(book, [outcome])

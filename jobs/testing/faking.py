@@ -13,7 +13,7 @@ from django.db import connections
 
 from jobs import dispatch
 from jobs.conf import settings
-from jobs.dispatch import Insert, NewJob
+from jobs.dispatch import Insert, Inserted, NewJob
 from jobs.testing.expectation import Expectation, Where
 from jobs.testing.naming import name_of
 from jobs.testing.pushed import PushedJob
@@ -147,17 +147,18 @@ class FakeJobs:
                 f"Expected no other job to be pushed than was asserted.\n{_listed(others)}"
             )
 
-    def _take(self, jobs: Sequence[NewJob], insert: Insert) -> dict[UUID, dt.datetime]:
+    def _take(self, jobs: Sequence[NewJob], insert: Insert) -> Inserted:
         pushed = {job.id: PushedJob.of(job) for job in jobs if job.retry_of is None}
         mine = {key: job for key, job in pushed.items() if self._fakes(job.definition)}
         others = [job for job in jobs if job.id not in mine]
         outer = self._outer[-1]
-        moments: dict[UUID, dt.datetime] = {}
+        inserted = Inserted({})
         if others:
-            moments = insert(others) if outer is None else outer(others, insert)
+            inserted = insert(others) if outer is None else outer(others, insert)
         if mine:
             self._batches.append(_Batch(list(mine.values())))
-        return moments | {key: job.pushed_at for key, job in mine.items()}
+        moments = {key: job.pushed_at for key, job in mine.items()}
+        return Inserted(inserted.enqueued | moments, inserted.instead)
 
     def _fakes(self, name: str) -> bool:
         if self._only is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -39,6 +40,14 @@ class WatchedJob(CurrentJob):
         super().progress(done, total, message)
         self.reports.append(Progress(done, total, str(message)))
 
+    def spend(self, limit: str, cost: float, *, key: str | int = "") -> None:
+        """Count against nothing: limits are the ledger's."""
+
+    def snooze_queue(
+        self, seconds: float | dt.timedelta, reason: str, *, queue: str | None = None
+    ) -> None:
+        """Let every queue be: queues are the ledger's."""
+
     def _report(self) -> None:
         self._progress = None
 
@@ -46,16 +55,22 @@ class WatchedJob(CurrentJob):
         return False
 
 
-def watch(claimed: ClaimedJob) -> tuple[Outcome, list[Progress]]:
+def watch(claimed: ClaimedJob, refusal: Exception | None = None) -> tuple[Outcome, list[Progress]]:
     """Run a job by the limits of the pool that serves its queue; how it ended and what it reported.
 
-    Writes nothing. Ctrl-C interrupts the job and is in the outcome's `error`.
+    Writes nothing. `refusal` is what a gate of the job has raised. Ctrl-C interrupts the job and is
+    in the outcome's `error`.
     """
     pool = pool_of(claimed.queue)
     policy = Policy.of(registry.find(claimed.definition), claimed.options, pool)
     watched = WatchedJob(claimed, policy)
     outcome = runner.run(
-        claimed, pool=pool, policy=policy, interruptible=True, current=lambda *given: watched
+        claimed,
+        pool=pool,
+        policy=policy,
+        interruptible=True,
+        refusal=refusal,
+        current=lambda *given: watched,
     )
     return outcome, watched.reports
 

@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from uuid import UUID
 
-from jobs import registry
 from jobs.conf import Pool, settings
 from jobs.execution import admission, finishing, runner
-from jobs.execution.middleware.contract import gates_of
 from jobs.ledger import Ledger, ledger
 from jobs.ledger.outcome import ClaimedJob
 from jobs.transports.contract import Transport
@@ -67,14 +65,10 @@ def run_due(limit: int | None = None) -> int:
 
 
 def _run(book: Ledger, claimed: ClaimedJob) -> None:
-    definition, refusal = registry.find(claimed.definition), None
-    if definition is not None and gates_of(definition):
-        try:
-            if not book.admit(claimed, admission.wants(definition, claimed)):
-                return
-        except Exception as error:
-            refusal = error
-    outcome = runner.run(claimed, pool=pool(), interruptible=True, refusal=refusal)
+    answer = admission.ask(book, claimed)
+    if not answer.admitted:
+        return
+    outcome = runner.run(claimed, pool=pool(), interruptible=True, refusal=answer.refusal)
     finishing.finish(book, [outcome])
     if isinstance(outcome.error, KeyboardInterrupt):
         raise outcome.error
