@@ -13,7 +13,7 @@ from conversations.exceptions import ImportSourceChanged, UnknownProvider
 from conversations.importing.chunks import Chunk
 from conversations.importing.storing import import_chunk
 from conversations.sweeping import refresh_all_totals, uncosted_batches
-from jobs import job
+from jobs import Recover, job
 
 
 def _is_transient(error: BaseException) -> bool:
@@ -27,6 +27,7 @@ def _is_transient(error: BaseException) -> bool:
     timeout=300,
     should_retry=_is_transient,
     tags=lambda provider=None: [f"provider:{provider or 'all'}"],
+    recover=Recover(after=timedelta(hours=1), at_most=3),
 )
 def sync_model_pricing(provider: str | None = None) -> dict[str, Any]:
     """Bring models and prices up to the price catalogue.
@@ -42,6 +43,7 @@ def sync_model_pricing(provider: str | None = None) -> dict[str, Any]:
     backoff=[60, 300, 900],
     timeout=300,
     tags=lambda conversation_id, again=False: [f"conversation:{conversation_id}"],
+    recover=Recover(after=timedelta(hours=1), at_most=3),
 )
 def calculate_conversation_costs(conversation_id: int, again: bool = False) -> dict[str, Any]:
     """Cost the messages of one conversation that have no cost yet, and its total.

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from jobs.execution.middleware.skip import Skip
     from jobs.execution.middleware.throttles_exceptions import ThrottlesExceptions
     from jobs.execution.middleware.unique import Debounce, Unique, UniqueUntilStart
+    from jobs.execution.recover import Recover
 
 _EXPORTS = {
     "Backoff": "jobs.execution.backoff",
@@ -33,6 +34,7 @@ _EXPORTS = {
     "Unique": "jobs.execution.middleware.unique",
     "UniqueUntilStart": "jobs.execution.middleware.unique",
     "WithoutOverlapping": "jobs.execution.middleware.concurrency",
+    "Recover": "jobs.execution.recover",
     "current_job": "jobs.execution.context",
     "job": "jobs.definitions",
 }
@@ -45,6 +47,7 @@ __all__ = [
     "Idempotent",
     "JobDefinition",
     "RateLimited",
+    "Recover",
     "Skip",
     "ThrottlesExceptions",
     "Unique",

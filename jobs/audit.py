@@ -101,11 +101,16 @@ class Operation:
             return
         self.count += len(ids)
         self.sample += [str(one) for one in ids[: SAMPLE - len(self.sample)]]
-        if self._entry is None:
-            self._entry = record(self.actor, self.action, self.target, 0, reason=self.reason)
-        AuditEntry.objects.using(conf.DATABASE).filter(pk=self._entry.pk).update(
+        AuditEntry.objects.using(conf.DATABASE).filter(pk=self.entry.pk).update(
             count=self.count, after={"ids": self.sample}
         )
+
+    @property
+    def entry(self) -> AuditEntry:
+        """Its entry; written now, in the caller's transaction, if it is not there yet."""
+        if self._entry is None:
+            self._entry = record(self.actor, self.action, self.target, 0, reason=self.reason)
+        return self._entry
 
 
 def _cut(text: str, length: int) -> str:

@@ -26,7 +26,7 @@ def call_on_failure(job_id: str) -> None:
     from jobs import registry
     from jobs.models import FailedJob
 
-    failure = FailedJob.objects.select_related("job").filter(job_id=job_id).first()
+    failure = FailedJob.everything.select_related("job").filter(job_id=job_id).first()
     if failure is None:
         raise JobLost(f"The failed job {job_id} was removed before its on_failure was called")
     definition = registry.get(failure.definition)

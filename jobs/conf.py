@@ -207,6 +207,11 @@ class Settings:
         return whole("JOBS_MAX_CRASHES", self._get("MAX_CRASHES", 3), least=1)
 
     @cached_property
+    def UNDO_WINDOW(self) -> dt.timedelta:
+        """How long failed jobs that were forgotten can be restored; 0 deletes them at once."""
+        return duration("JOBS_UNDO_WINDOW", self._get("UNDO_WINDOW", dt.timedelta(hours=1)))
+
+    @cached_property
     def DJANGO_Q2_PICKLE(self) -> bool:
         """Whether arguments of old `async_task` calls may be stored as a signed pickle."""
         return flag("JOBS_DJANGO_Q2_PICKLE", self._get("DJANGO_Q2_PICKLE", False))

@@ -15,6 +15,7 @@ from django.utils.module_loading import import_string
 from jobs import registry
 from jobs.compat import Task, get_module_path
 from jobs.exceptions import InvalidDefinition
+from jobs.execution.recover import Recover
 from jobs.options import UNSET, normalized
 from jobs.parameters import signature_of
 
@@ -65,6 +66,8 @@ class JobDefinition(Task):
     middleware: Any = ()
     """What stands around the execution: gates such as `RateLimited`, and callables of the current
     job and what is to be done; the first is the outermost."""
+    recover: Recover | None = None
+    """The rule by which a job that failed for good runs again by itself; None is never."""
     internal: bool = False
     """Whether it serves other jobs, and is not offered to operators."""
     declared: bool = field(default=True, compare=False, repr=False)
@@ -141,7 +144,16 @@ def _restore_definition(path: str, options: dict[str, Any]) -> JobDefinition:
 
 _FRAMEWORK_OPTIONS = ("priority", "queue_name", "run_after", "backend")
 _DECLARATION_ONLY = frozenset(
-    ("func", "should_retry", "on_failure", "middleware", "takes_context", "internal", "declared")
+    (
+        "func",
+        "should_retry",
+        "on_failure",
+        "middleware",
+        "takes_context",
+        "recover",
+        "internal",
+        "declared",
+    )
 )
 _PICKLED = frozenset(item.name for item in fields(JobDefinition))
 

@@ -13,6 +13,7 @@ from django.utils import timezone
 from jobs.exceptions import InvalidDefinition
 from jobs.execution import backoff as backoffs
 from jobs.execution.middleware import contract as middleware
+from jobs.execution.recover import Recover
 
 if TYPE_CHECKING:
     from jobs.definitions import JobDefinition
@@ -62,7 +63,14 @@ def normalized(definition: JobDefinition) -> dict[str, Any]:
         options["tags"] = checked_tags(definition.tags)
     _check_choice("on_crash", definition.on_crash, ON_CRASH)
     _check_choice("delivery", definition.delivery, DELIVERY)
+    if definition.recover is not None and not isinstance(definition.recover, Recover):
+        raise InvalidDefinition(f"recover: {definition.recover!r} must be a Recover, or None")
     if definition.delivery == "at_most_once":
+        # A call that asks for it, of a definition that does not, is left alone by the rule.
+        if definition.recover is not None and definition.declared:
+            raise InvalidDefinition(
+                f"recover: {definition.recover!r} must be None where delivery is at_most_once"
+            )
         if definition.max_attempts != 1:
             raise InvalidDefinition(
                 f"max_attempts: {definition.max_attempts!r} must be 1 where delivery is "

@@ -2,9 +2,29 @@
 
 from django.apps import apps
 
-from jobs.admin import audit, failures, jobs, limits, queues, schedules, workers
+from jobs.admin import (
+    audit,
+    bulk_operations,
+    failures,
+    forgotten,
+    jobs,
+    limits,
+    queues,
+    schedules,
+    workers,
+)
 
 if apps.is_installed("django_q"):
     from jobs.django_q2 import admin as django_q2  # noqa: F401 - takes the place of its pages
 
-__all__ = ["audit", "failures", "jobs", "limits", "queues", "schedules", "workers"]
+__all__ = [
+    "audit",
+    "bulk_operations",
+    "failures",
+    "forgotten",
+    "jobs",
+    "limits",
+    "queues",
+    "schedules",
+    "workers",
+]

@@ -5,19 +5,28 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib import messages
 from django.urls import reverse
 from django.utils.html import format_html
 
 from jobs import cancelling
-from jobs.admin.operations import Operation, Order, Result, rows_of_jobs
-from jobs.failures import flushing, redrive
+from jobs.admin.bulk_scope import scope_of
+from jobs.admin.display import duration
+from jobs.admin.operations import Operation, Order, ReasonForm, Result, rows_of_jobs
+from jobs.conf import settings as conf
+from jobs.failures import flushing, operations, redrive
+from jobs.failures.operations import HIGHEST_RATE
 from jobs.models import FailedJob, Job, JobState
 
 RETRY_CONSEQUENCE = (
     "Each becomes a new job with the same arguments, queue and priority. "
     "The failed job stays as history, with a link to the new one."
 )
+
+
+AT_ONCE = 1_000
+"""So many are retried in the request."""
 
 
 def _counted(count: int, singular: str, plural: str = "") -> str:
@@ -53,23 +62,81 @@ RETRY = Operation(
     perform=_retry,
     refusal=_already_retried,
     selected=True,
-    matching=True,
     single=True,
+)
+
+
+class RateForm(ReasonForm):
+    """How fast, and why."""
+
+    rate = forms.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=HIGHEST_RATE,
+        label="Rate",
+        help_text="So many a second at the most. Optional: without it, as fast as it goes.",
+    )
+    field_order = ("rate", "reason")
+
+
+def _retry_matching(rows: Any, order: Order) -> Result:
+    rate = order.data["rate"]
+    at_once = rate is None and len(rows.values_list("pk")[: AT_ONCE + 1]) <= AT_ONCE
+    scope = None if at_once or order.matching is None else scope_of(order.matching)
+    if scope is None:
+        return _retry(rows, order)
+    operation = operations.start(scope, order.actor, order.reason, words=order.scope, rate=rate)
+    text = format_html(
+        'Operation {} retries {} in the background. <a href="{}">Watch it</a>',
+        operation.pk,
+        _counted(operation.total, "failed job"),
+        reverse("admin:jobs_bulkoperation_change", args=[operation.pk]),
+    )
+    return Result(text)
+
+
+RETRY_MATCHING = Operation(
+    name="retry",
+    label="Retry",
+    permission="retry",
+    consequence=f"{RETRY_CONSEQUENCE} More than {AT_ONCE:,}, or any number at a rate, are retried "
+    "in the background by the clock of a cluster, as an operation that you can watch and stop.",
+    touches=rows_of_jobs("failed_at", exact=False),
+    applicable=lambda rows: rows.unretried(),
+    perform=_retry_matching,
+    form=RateForm,
+    matching=True,
     bounded_by="failed_at",
 )
 
 
 def _forget(rows: Any, order: Order) -> Result:
     count = flushing.forget(rows, order.actor, order.reason, scope=order.scope)
-    return Result(f"Forgot {_counted(count, 'failed job')}.", _level(count))
+    return _forgotten(f"Forgot {_counted(count, 'failed job')}.", count)
+
+
+def _undo() -> str:
+    window = conf.UNDO_WINDOW
+    if not window:
+        return ""
+    return f"For {duration(window)} this can be undone: see «Forgotten failed jobs»."
+
+
+def _forgotten(text: str, count: int) -> Result:
+    """Tell of it, with the way back where there is one."""
+    if count and conf.UNDO_WINDOW:
+        address = reverse("admin:jobs_forgottenfailedjob_changelist")
+        text = format_html('{} <a href="{}">Restore what you need</a>', text, address)
+    return Result(text, _level(count))
 
 
 FORGET = Operation(
     name="forget",
     label="Forget",
     permission="forget",
-    consequence="They are deleted, with their tracebacks, and can no longer be retried. "
-    "The jobs themselves stay in the list of jobs until their retention ends.",
+    consequence="They are gone from every list, with their tracebacks, and can no longer be "
+    "retried. The jobs themselves stay in the list of jobs until their retention ends.",
+    undo=_undo,
     touches=rows_of_jobs("failed_at", exact=True),
     perform=_forget,
     selected=True,
@@ -81,7 +148,7 @@ FORGET = Operation(
 
 def _flush(rows: Any, order: Order) -> Result:
     count = flushing.flush(rows, order.actor, order.reason, scope=order.scope)
-    return Result(f"Flushed {_counted(count, 'failed job')}.", _level(count))
+    return _forgotten(f"Flushed {_counted(count, 'failed job')}.", count)
 
 
 FLUSH = Operation(
@@ -89,11 +156,32 @@ FLUSH = Operation(
     label="Flush",
     permission="flush",
     consequence=FORGET.consequence,
+    undo=_undo,
     touches=rows_of_jobs("failed_at", exact=True),
     perform=_flush,
     matching=True,
     destructive=True,
     bounded_by="failed_at",
+)
+
+
+def _restore(rows: Any, order: Order) -> Result:
+    count = flushing.restore(rows, order.actor, order.reason, scope=order.scope)
+    return Result(f"Restored {_counted(count, 'failed job')}.", _level(count))
+
+
+RESTORE = Operation(
+    name="restore",
+    label="Restore",
+    permission="restore",
+    consequence="They are failed jobs again as they were before, and can be retried.",
+    touches=rows_of_jobs("failed_at", exact=True),
+    perform=_restore,
+    selected=True,
+    matching=True,
+    single=True,
+    bounded_by="forgotten_at",
+    leaves_row=False,
 )
 
 
@@ -140,7 +228,7 @@ def _not_failed(job: Job) -> str:
         return f"Only a failed job can be retried; this one is {job.state}."
     failed = FailedJob.objects.filter(job_id=job.pk).first()
     if failed is None:
-        return "Its failed job was forgotten, so it cannot be retried; dispatch a copy instead."
+        return "Its failed job was forgotten, so it cannot be retried: restore it or clone the job."
     return _already_retried(failed)
 
 

@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from jobs.admin.moments import moment_of
 from jobs.admin.offering import OffersOperations
-from jobs.admin.operations import Operation, Order
+from jobs.admin.operations import Matching, Operation, Order
 from jobs.audit import Actor
 from jobs.exceptions import InvalidOption, JobsError
 
@@ -140,6 +140,11 @@ class OperationsMixin(OffersOperations):
             onward=back,
             scope=f"{noun} with {words}" if words else f"all {noun}",
             filters=filters,
+            matching=Matching(
+                {name: values[-1] for name, values in found.get_filters_params().items()},
+                found.query,
+                shown_at,
+            ),
         )
 
     def single_view(
@@ -183,6 +188,7 @@ class OperationsMixin(OffersOperations):
         scope: str,
         title: str = "",
         filters: list[tuple[str, str]] | None = None,
+        matching: Matching | None = None,
     ) -> HttpResponse:
         confirmed = request.method == "POST" and CONFIRMED in request.POST
         form = operation.form(request.POST) if confirmed else operation.form()
@@ -192,6 +198,7 @@ class OperationsMixin(OffersOperations):
                     actor=Actor.of_request(request),
                     reason=form.cleaned_data.get("reason", ""),
                     scope=scope,
+                    matching=matching,
                     data=form.cleaned_data,
                 )
                 result = operation.perform(operation.applicable(rows), order)

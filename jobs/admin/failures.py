@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
 from jobs import registry
 from jobs.admin import actions, display, filters, periods, search
-from jobs.admin.operations import action_of
+from jobs.admin.editing import EditView, refusal_of_edit
+from jobs.admin.operations import Operation, action_of
 from jobs.admin.readonly import ReadOnlyAdmin
 from jobs.models import FailedJob, FailureReason, Job
 
@@ -26,9 +27,16 @@ MESSAGE_SHOWN = 200
 class FailedJobAdmin(ReadOnlyAdmin):
     """Every failed job that was not forgotten, the latest first."""
 
-    list_display = ("name", "error", "queue", "attempts_shown", "failed", "retried")
+    list_display: tuple[str, ...] = (
+        "name",
+        "error",
+        "queue",
+        "attempts_shown",
+        "failed",
+        "retried",
+    )
     list_display_links = None
-    list_filter = (
+    list_filter: ClassVar[tuple[Any, ...]] = (
         filters.RetriedFilter,
         filters.QueueFilter,
         periods.FailedAtFilter,
@@ -43,8 +51,20 @@ class FailedJobAdmin(ReadOnlyAdmin):
     )
     list_title = "Failed jobs"
     nothing = "No failed jobs here. A job comes here when it will not be tried again by itself."
-    operations = (actions.RETRY, actions.FORGET, actions.FLUSH)
+    operations: ClassVar[tuple[Operation, ...]] = (
+        actions.RETRY,
+        actions.RETRY_MATCHING,
+        actions.FORGET,
+        actions.FLUSH,
+    )
     actions = [action_of(actions.RETRY), action_of(actions.FORGET)]
+
+    def get_urls(self) -> list[URLPattern]:
+        if self.model is not FailedJob:
+            return super().get_urls()
+        edit = self.admin_site.admin_view(EditView.as_view(model_admin=self))
+        address = path("<path:object_id>/edit-and-retry/", edit, name="jobs_failedjob_edit")
+        return [address, *super().get_urls()]
 
     def has_retry_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("jobs.retry_failedjob")
@@ -113,10 +133,34 @@ class FailedJobAdmin(ReadOnlyAdmin):
             "title": row.short_name,
             "subtitle": f"{row.get_reason_display()}: {row.exception_class}",
             "failed": row,
+            "edit_url": self._edit_url(request, row),
+            "edit_refusal": refusal_of_edit(row),
+            "recovery": recovery_of(row),
             "definition": registry.find(row.definition),
             "siblings": f"{SIBLINGS:,}+" if count > SIBLINGS else f"{count:,}",
-            "alone": count == 1,
+            "alone": count == (0 if row.forgotten_at else 1),
             "siblings_url": f"{changelist}?{urlencode({'fingerprint': row.fingerprint})}",
             "job": known.get(row.job_id),
             "retried_as": known.get(row.retried_as_id) if row.retried_as_id else None,
         }
+
+    def _edit_url(self, request: HttpRequest, row: FailedJob) -> str:
+        if not request.user.has_perms(EditView.permissions):
+            return ""
+        return reverse("admin:jobs_failedjob_edit", args=[row.pk])
+
+
+def recovery_of(failed: FailedJob) -> str:
+    """What the rule of its definition does with it, in words; empty where there is nothing to
+    tell."""
+    definition = registry.find(failed.definition)
+    rule = definition.recover if definition is not None else None
+    at_most = f" of {rule.at_most}" if rule is not None else ""
+    if failed.recover_at is not None and not failed.retried_at:
+        return (
+            f"by the rule of its definition at {display.absolute(failed.recover_at)}, as number "
+            f"{failed.recoveries + 1}{at_most} along its line of retries"
+        )
+    if not failed.recoveries:
+        return "no: its rule does not apply to this failure" if rule is not None else ""
+    return f"its line of retries was run again {failed.recoveries}{at_most} times by the rule"

@@ -13,7 +13,7 @@ from django.http import HttpRequest
 
 from jobs import queue_names, registry
 from jobs.admin.pagination import CURSORS
-from jobs.models import FINISHED_STATES, JobState
+from jobs.models import FINISHED_STATES, JobState, OperationState
 
 Choices = Iterable[tuple[str, str]]
 
@@ -165,6 +165,15 @@ class EnabledFilter(ExactFilter):
         if self.value not in ("no", "yes"):
             raise IncorrectLookupParameters(f"enabled: {self.value!r}: must be yes or no")
         return queryset.filter(enabled=self.value == "yes")
+
+
+class OperationStateFilter(ExactFilter):
+    title = "state"
+    parameter = "state"
+    field = "state"
+
+    def lookups(self) -> Choices:
+        return OperationState.choices
 
 
 class ActionFilter(ExactFilter):

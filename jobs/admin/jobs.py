@@ -18,6 +18,7 @@ from django.utils.safestring import SafeString
 from jobs import registry
 from jobs.admin import actions, display, filters, lineage, periods, search
 from jobs.admin.dispatch import DispatchView
+from jobs.admin.editing import CloneView, refusal_of_clone
 from jobs.admin.operations import action_of
 from jobs.admin.readonly import ReadOnlyAdmin
 from jobs.admin.timeline import timeline_of
@@ -63,7 +64,12 @@ class JobAdmin(ReadOnlyAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         dispatch = self.admin_site.admin_view(DispatchView.as_view(model_admin=self))
-        return [path("dispatch/", dispatch, name="jobs_job_dispatch"), *super().get_urls()]
+        clone = self.admin_site.admin_view(CloneView.as_view(model_admin=self))
+        return [
+            path("dispatch/", dispatch, name="jobs_job_dispatch"),
+            path("<path:object_id>/clone/", clone, name="jobs_job_clone"),
+            *super().get_urls(),
+        ]
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("jobs.cancel_job")
@@ -194,6 +200,7 @@ class JobAdmin(ReadOnlyAdmin):
             "failed_job": failed,
             "lineage": lineage.of(row, failed),
             "limit_wait": overview.wait_of(row.pk) if row.state == JobState.BLOCKED else None,
+            "clone_url": self._clone_url(request, row),
             "copy_url": self._copy_url(request, row, definition),
         }
 
@@ -202,8 +209,14 @@ class JobAdmin(ReadOnlyAdmin):
             return ""
         return reverse(f"{self.admin_site.name}:jobs_job_dispatch")
 
+    def _clone_url(self, request: HttpRequest, job: Job) -> str:
+        if refusal_of_clone(job) or not request.user.has_perms(CloneView.permissions):
+            return ""
+        return reverse("admin:jobs_job_clone", args=[job.pk])
+
     def _copy_url(self, request: HttpRequest, job: Job, definition: JobDefinition | None) -> str:
-        if definition is None or definition.internal:
+        # One that has ended is cloned: that links the two.
+        if definition is None or definition.internal or job.is_finished:
             return ""
         address = self._dispatch_url(request)
         query = urlencode({"definition": job.definition, "like": str(job.pk)})

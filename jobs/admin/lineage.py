@@ -31,14 +31,22 @@ def of(job: Job, failed: FailedJob | None) -> list[Relation]:
         relations.append(Relation("Failed job", failed.exception_class or failed.reason, address))
     one_of = [("Retry of", job.retry_of_id), ("Follows", job.follows_id)]
     named = Job.objects.in_bulk([pk for _, pk in one_of if pk])
-    relations += [_job(label, pk, named.get(pk)) for label, pk in one_of if pk]
+    for label, pk in one_of:
+        if pk:
+            before = named.get(pk)
+            cloned = label == "Retry of" and before is not None and not _has_failed(before)
+            relations.append(_job("Clone of" if cloned else label, pk, before))
     for retry in Job.objects.filter(retry_of=job).defer("arguments", "result")[:SHOWN]:
-        relations.append(_job("Retried as", retry.pk, retry))
+        relations.append(_job("Retried as" if _has_failed(job) else "Cloned as", retry.pk, retry))
     if job.schedule_id:
         relations.append(_schedule(job, job.schedule_id))
     for successor in _successors(job):
         relations.append(_job("Followed by", successor.pk, successor))
     return relations
+
+
+def _has_failed(job: Job) -> bool:
+    return job.state == JobState.FAILED
 
 
 def _successors(job: Job) -> list[Job]:

@@ -44,6 +44,15 @@ class Result:
     level: int = messages.SUCCESS
 
 
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """A list's filter as it stands in the address, and the time up to which rows are meant."""
+
+    filters: Mapping[str, str]
+    search: str
+    until: dt.datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """What a confirmed operation was given: by whom, why, on which rows in words, and the rest of
@@ -52,6 +61,8 @@ class Order:
     actor: Actor
     reason: str = ""
     scope: str = ""
+    matching: Matching | None = None
+    """Given where it is for all rows that match a list's filter."""
     data: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -67,6 +78,10 @@ class ReasonForm(forms.Form):
 
 
 def always(row: Any) -> str:
+    return ""
+
+
+def nowhere() -> str:
     return ""
 
 
@@ -98,6 +113,8 @@ class Operation:
     matching: bool = False
     single: bool = False
     destructive: bool = False
+    undo: Callable[[], str] = nowhere
+    """How a destructive one can be undone; empty if it cannot."""
     bounded_by: str = ""
     """Of all that match, only rows whose time in this field is not after the confirmation's."""
     leaves_row: bool = True

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 
 from jobs import registry
+from jobs.failures.scope import Scope
 from jobs.models import FailedJob, Job
 
 TAG = "tag:"
@@ -49,12 +50,23 @@ def failed_jobs(rows: QuerySet[FailedJob], text: str) -> QuerySet[FailedJob]:
     found = as_uuid(text)
     if found is not None:
         return rows.filter(Q(pk=found) | Q(job_id=found))
-    definitions = _definitions(text)
-    if definitions:
-        return rows.filter(definition__in=definitions)
-    if FailedJob.objects.filter(definition=text).exists():
-        return rows.filter(definition=text)
+    scope = scope_of_failed_jobs(text) or {}
+    if "definition" in scope:
+        return rows.filter(definition__in=scope["definition"])
     return rows.filter(exception_class=text)
+
+
+def scope_of_failed_jobs(text: str) -> Scope | None:
+    """What the text in the search box of failed jobs is for, as the scope of a bulk operation;
+    None if it is an id."""
+    text = text.strip()
+    if as_uuid(text) is not None:
+        return None
+    if definitions := _definitions(text):
+        return {"definition": definitions}
+    if FailedJob.everything.filter(definition=text).exists():
+        return {"definition": [text]}
+    return {"exception": text}
 
 
 def as_uuid(text: str) -> UUID | None:

@@ -40,7 +40,7 @@ logger = logging.getLogger("jobs.cluster")
 
 class Clock:
     """The main thread keeps the pulse and the correspondence with the sentinel. What may be slow
-    has threads of its own: rescue, time, schedules, upkeep, announcements."""
+    has threads of its own: rescue, time, schedules, upkeep, bulk operations, announcements."""
 
     def __init__(
         self, identity: Identity, inbox: Receiver, outbox: Sender, vigil: Vigil, *, run_once: bool
@@ -64,6 +64,7 @@ class Clock:
             Ticker("time", self._duties.of_time(), connect=ledger_connection),
             Ticker("schedules", self._duties.of_schedules(), connect=ledger_connection),
             Ticker("upkeep", self._duties.of_upkeep()),
+            Ticker("operations", self._duties.of_operations()),
         ]
         self._announcer = Announcer(identity, os.getpid())
         self._reincarnations = 0

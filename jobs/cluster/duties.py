@@ -24,8 +24,10 @@ from jobs.cluster.pulse import SILENCE, Pulse
 from jobs.cluster.ticker import Tick
 from jobs.conf import settings as conf
 from jobs.django_q2 import pruning, pulling, schedules
+from jobs.failures import operations
+from jobs.failures import recovery as failed_recovery
 from jobs.ledger import Ledger, retention
-from jobs.models import Job, Queue, Worker
+from jobs.models import BulkOperation, Job, Queue, Worker
 from jobs.scheduling import declared, tick
 
 PROMOTE_EVERY = 0.25
@@ -35,6 +37,8 @@ RETENTION_EVERY = 10.0
 DECLARED_EVERY = 3600.0
 REDELIVERY_EVERY = 10.0
 MEND_EVERY = 5.0
+OPERATIONS_EVERY = 3.0
+RECOVERY_EVERY = 5.0
 SELDOM = 60.0
 """For what is called when it is needed, or finds nothing to do."""
 VANISHED = 2.0
@@ -108,6 +112,14 @@ class Duties:
             Tick("retention", RETENTION_EVERY, self._retention),
             Tick("django-q2 retention", RETENTION_EVERY, self._django_q2_retention),
             Tick("django-q2 redelivery", REDELIVERY_EVERY, self._django_q2_redelivery),
+        ]
+
+    def of_operations(self) -> list[Tick]:
+        """What is done to many failed jobs. Apart, as a retention of millions of rows must not hold
+        up a rate."""
+        return [
+            Tick("bulk operations", OPERATIONS_EVERY, self._operations),
+            Tick("recovery", RECOVERY_EVERY, self._recovery),
         ]
 
     def _lead(self, ledger: Ledger) -> float:
@@ -221,6 +233,28 @@ class Duties:
     def _django_q2_redelivery(self, ledger: Ledger) -> None:
         if self.leadership.is_ours and (count := pulling.redeliver(ledger)):
             logger.warning("gave out %s tasks again that django-q2 did not acknowledge", count)
+
+    def _operations(self, ledger: Ledger) -> float | None:
+        """Do a batch of each operation that goes on; until the first of them may do another."""
+        if not self.leadership.is_ours:
+            return None
+        rows = BulkOperation.objects.using(conf.DATABASE).active().order_by("pk")
+        steps = [operations.advance(pk) for pk in rows.values_list("pk", flat=True)]
+        waits = [step.wait for step in steps if step.wait is not None]
+        return max(min(waits), SOONEST) if waits else None
+
+    def _recovery(self, ledger: Ledger) -> float | None:
+        if not self.leadership.is_ours:
+            return None
+        if report := failed_recovery.run_once():
+            logger.info(
+                "failed jobs: %s run again by their rule, %s are left to an operator, %s are of a "
+                "definition that is unknown here",
+                report.recovered,
+                report.dropped,
+                report.postponed,
+            )
+        return SOONEST if report.total >= failed_recovery.BATCH else None
 
     def _declared_schedules(self, ledger: Ledger) -> None:
         if not _schedules_wanted():

@@ -22,7 +22,7 @@ def record_failure(error: BaseException) -> None:
     current = current_job()
     if current is None:
         raise RuntimeError("record_failure runs as the on_failure of a job")
-    failed = FailedJob.objects.using(settings.DATABASE).get(job_id=current.id)
+    failed = FailedJob.everything.using(settings.DATABASE).get(job_id=current.id)
     call = OldCall.stored(**failed.arguments["kwargs"])
     ending = _ending(failed)
     with transaction.atomic(using=settings.DATABASE):

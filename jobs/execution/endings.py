@@ -19,6 +19,7 @@ from jobs.exceptions import (
 from jobs.execution import retrying
 from jobs.execution.description import describe
 from jobs.execution.policy import Policy
+from jobs.execution.recover import recovery_of
 from jobs.failures.fingerprint import fingerprint
 from jobs.ledger.moments import moment
 from jobs.ledger.outcome import ClaimedJob, Failure, Outcome
@@ -188,8 +189,13 @@ def unwritable(outcome: Outcome, error: Exception) -> Outcome:
 
 
 def _fail(outcome: Outcome, definition: JobDefinition | None, reason: str) -> None:
+    # Without an exception the attempts or the time of a job that released itself had run out.
+    error = RetriesExpired if outcome.error is None else type(outcome.error)
+    recovery = recovery_of(definition, outcome.job.options, reason, error)
     outcome.failure = Failure(
         reason=reason,
         fingerprint=fingerprint(outcome.exception_class, outcome.message, outcome.traceback),
+        recoveries=recovery.count,
+        recover_after=recovery.after,
     )
     outcome.has_callback = definition is not None and definition.on_failure is not None

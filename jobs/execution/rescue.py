@@ -12,6 +12,7 @@ from jobs.exceptions import JobLost, JobTimeout
 from jobs.execution import finishing, retrying
 from jobs.execution.description import class_path, describe
 from jobs.execution.policy import Policy
+from jobs.execution.recover import recovery_of
 from jobs.failures.fingerprint import fingerprint
 from jobs.ledger.contract import Ledger
 from jobs.ledger.moments import microseconds
@@ -72,9 +73,9 @@ def _outcome(
         decision, kind = retrying.again(0), AttemptOutcome.INTERRUPTED
     elif timed_out:
         kind = AttemptOutcome.TIMED_OUT
-        error = JobTimeout(policy.timeout or 0.0)
+        timeout = JobTimeout(policy.timeout or 0.0)
         try:
-            decision = retrying.after_exception(job, policy, definition, error, now)
+            decision = retrying.after_exception(job, policy, definition, timeout, now)
         except Exception as raised:
             # A policy that raises must not keep this job, and those after it, from their rescue.
             broken = raised
@@ -105,10 +106,14 @@ def _outcome(
         outcome.message += f"; its policy raised {described.exception_class}: {described.message}"
         outcome.traceback = described.traceback
     if decision.reason is not None:
+        error = JobTimeout if timed_out else JobLost
+        recovery = recovery_of(definition, job.options, decision.reason, error)
         outcome.failure = Failure(
             reason=decision.reason,
             # A dead worker leaves no traceback: jobs of one definition that die alike are alike.
             fingerprint=fingerprint(name, f"{job.definition} {detail}", ""),
+            recoveries=recovery.count,
+            recover_after=recovery.after,
         )
         outcome.has_callback = definition is not None and definition.on_failure is not None
     return outcome

@@ -1,5 +1,6 @@
 """What can be done about jobs that failed for good.
 
-`fingerprint` tells failures of one cause from others, `redrive` runs failed jobs again, and
-`flushing` forgets them.
+`fingerprint` tells failures of one cause from others, `redrive` runs failed jobs again,
+`operations` does so with many at a rate, `recovery` by the rule of their definition, and `editing`
+with other arguments; `flushing` forgets and restores them.
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -15,6 +16,7 @@ from jobs import dispatch
 from jobs.audit import Actor, Operation
 from jobs.conf import settings as conf
 from jobs.exceptions import JobsError
+from jobs.execution.recover import RECOVERIES
 from jobs.keyset import pages
 from jobs.models import FailedJob, Job
 from jobs.models.failure import FailedJobQuerySet
@@ -56,17 +58,33 @@ def retry(
     report = RedriveReport()
     for page in pages(failed):
         with transaction.atomic(using=conf.DATABASE):
-            new_ids = _retry_page(page, report, operation)
+            batch = retry_batch(page)
+            operation.add(batch.failed_ids)
         # Counted only now: a batch that was rolled back has retried nothing.
-        report.retried += len(new_ids)
-        report.skipped += len(page) - len(new_ids)
-        report.job_ids += new_ids[: JOB_IDS - len(report.job_ids)]
+        report.retried += len(batch.job_ids)
+        report.skipped += len(page) - len(batch.job_ids)
+        report.job_ids += batch.job_ids[: JOB_IDS - len(report.job_ids)]
+        report.refused += batch.refused
     return report
 
 
-def _retry_page(page: Sequence[UUID], report: RedriveReport, operation: Operation) -> list[UUID]:
-    rows = FailedJob.objects.using(conf.DATABASE).filter(pk__in=page).unretried()
-    new_jobs: dict[UUID, dispatch.NewJob] = {}
+@dataclass(slots=True)
+class Batch:
+    """What became of one batch: the failed jobs that were retried, the new jobs in the same order,
+    and those that could not be made into a job, counted by the reason."""
+
+    failed_ids: list[UUID] = field(default_factory=list)
+    job_ids: list[UUID] = field(default_factory=list)
+    refused: Counter[str] = field(default_factory=Counter)
+    refused_ids: list[UUID] = field(default_factory=list)
+
+
+def retry_batch(ids: Sequence[UUID], *, by_rule: bool = False) -> Batch:
+    """Retry those of these failed jobs that nobody else has retried or holds, in the transaction of
+    the caller. `by_rule` says that no operator but the rule of their definition asks for it, which
+    counts against its limit."""
+    rows = FailedJob.objects.using(conf.DATABASE).filter(pk__in=ids).unretried()
+    batch, new_jobs = Batch(), dict[UUID, dispatch.NewJob]()
     # A row that another operator holds is being retried by them.
     for failed in rows.defer("traceback").order_by("pk").select_for_update(skip_locked=True):
         try:
@@ -75,22 +93,31 @@ def _retry_page(page: Sequence[UUID], report: RedriveReport, operation: Operatio
                 failed.arguments,
                 queue=failed.queue,
                 priority=failed.priority,
-                options=failed.options,
+                options=options_of_retry(failed, by_rule=by_rule),
                 tags=failed.tags,
                 retry_of=failed.job_id,
             )
         except JobsError as error:
-            report.refused[str(error)] += 1
-    if not new_jobs:
-        return []
-    ids = dispatch.insert(list(new_jobs.values()))
-    for key, made in zip(list(new_jobs), ids, strict=True):
-        if new_jobs[key].id != made:
-            del new_jobs[key]
-            report.refused[f"unique, and job {made} is there already"] += 1
-    _mark(rows, new_jobs)
-    operation.add(list(new_jobs))
-    return [new_job.id for new_job in new_jobs.values()]
+            batch.refused[str(error)] += 1
+            batch.refused_ids.append(failed.pk)
+    if new_jobs:
+        ids = dispatch.insert(list(new_jobs.values()))
+        for key, made in zip(list(new_jobs), ids, strict=True):
+            if new_jobs[key].id != made:
+                del new_jobs[key]
+                batch.refused[f"unique, and job {made} is there already"] += 1
+                batch.refused_ids.append(key)
+        _mark(rows, new_jobs)
+    batch.failed_ids = list(new_jobs)
+    batch.job_ids = [new_job.id for new_job in new_jobs.values()]
+    return batch
+
+
+def options_of_retry(failed: FailedJob, *, by_rule: bool = False) -> dict[str, Any]:
+    """The options of the old call for the new one, with the number of its line's recoveries."""
+    recoveries = failed.recoveries + by_rule
+    options = {name: value for name, value in failed.options.items() if name != RECOVERIES}
+    return {**options, RECOVERIES: recoveries} if recoveries else options
 
 
 def _mark(rows: FailedJobQuerySet, new_jobs: dict[UUID, dispatch.NewJob]) -> None:

@@ -62,6 +62,10 @@ class Failure:
 
     reason: str
     fingerprint: str
+    recoveries: int = 0
+    """How often the rule of its definition has run its line of retries again."""
+    recover_after: float | None = None
+    """In how many seconds it does so again; None is never."""
 
 
 @dataclass(slots=True, kw_only=True)

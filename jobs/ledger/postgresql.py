@@ -146,16 +146,18 @@ WHERE (SELECT count(*) FROM finished) < (SELECT count(*) FROM ended)
 _FAIL = """
 INSERT INTO jobs_failedjob (
     id, job_id, definition, queue, priority, arguments, options, tags, reason, exception_class,
-    message, traceback, fingerprint, attempts, worker_id, enqueued_at, failed_at
+    message, traceback, fingerprint, attempts, worker_id, enqueued_at, failed_at, recoveries,
+    recover_at
 )
 SELECT
     failed.id, job.id, job.definition, job.queue, job.priority, job.arguments, job.options,
     COALESCE((SELECT jsonb_agg(tag.name) FROM jobs_jobtag AS tag WHERE tag.job_id = job.id), '[]'),
     failed.reason, failed.exception_class, failed.message, failed.traceback, failed.fingerprint,
-    job.attempts, failed.worker_id, job.enqueued_at, job.finished_at
+    job.attempts, failed.worker_id, job.enqueued_at, job.finished_at, failed.recoveries,
+    failed.recover_at
 FROM json_to_recordset(%s::json) AS failed (
     id uuid, job_id uuid, reason text, fingerprint text, exception_class text, message text,
-    traceback text, worker_id bigint
+    traceback text, worker_id bigint, recoveries smallint, recover_at timestamptz
 )
 JOIN jobs_job AS job ON job.id = failed.job_id
 """

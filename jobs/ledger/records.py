@@ -64,7 +64,10 @@ def _add_the_rest(record: dict[str, Any], outcome: Outcome, put: Put) -> None:
         # For SQLite, whose clock is the host's.
         record["due_at"] = put(outcome.finished + round(outcome.delay * 1e6))
     if outcome.failure is not None:
-        record["failure"] = [outcome.failure.reason, outcome.failure.fingerprint]
+        failure = outcome.failure
+        record["failure"] = [failure.reason, failure.fingerprint]
+        if failure.recoveries or failure.recover_after is not None:
+            record["failure"] += [failure.recoveries, failure.recover_after]
     if outcome.logs:
         record["logs"] = [
             [microseconds(line.at), line.level, storable(line.message)] for line in outcome.logs
@@ -87,11 +90,22 @@ def outcome_of(record: dict[str, Any], job: ClaimedJob, text: str) -> Outcome:
         finished=_microseconds(record["finished_at"]),
         result=record.get("result"),
         delay=record.get("delay", 0.0),
-        failure=Failure(reason=failure[0], fingerprint=failure[1]) if failure else None,
+        failure=_failure(*failure) if failure else None,
         logs=[LogLine(moment(at), level, message) for at, level, message in record.get("logs", ())],
         record=text,
         **texts,
         **flags,
+    )
+
+
+def _failure(
+    reason: str, fingerprint: str, recoveries: int = 0, recover_after: float | None = None
+) -> Failure:
+    return Failure(
+        reason=reason,
+        fingerprint=fingerprint,
+        recoveries=recoveries,
+        recover_after=recover_after,
     )
 
 

@@ -27,6 +27,8 @@ from jobs.uniqueness.locks import free_locks
 
 BATCH = 1000
 """Rows in one transaction, each with what belongs to it."""
+FORGOTTEN = "forgotten"
+"""Beside the keys of JOBS_RETENTION."""
 
 
 @dataclass(slots=True)
@@ -35,6 +37,7 @@ class RetentionReport:
 
     jobs: int = 0
     failed_jobs: int = 0
+    forgotten_failed_jobs: int = 0
     slots: int = 0
     unique_locks: int = 0
     idempotency_marks: int = 0
@@ -58,8 +61,9 @@ def run_once(now: dt.datetime | None = None, *, keep: Keep | None = None) -> Ret
     """Remove what is older than JOBS_RETENTION says; return how much that was.
 
     Finished jobs go with their tags, attempts and log lines. Failed jobs are kept by `failed`, both
-    the job and its dead letter. Workers and clusters go once they have ended; one that still holds
-    a job stays. `now` is the database's clock unless given; `keep` takes the place of the setting.
+    the job and its dead letter; those that were forgotten go after JOBS_UNDO_WINDOW. Workers and
+    clusters go once they have ended; one that still holds a job stays. `now` is the database's
+    clock unless given; `keep` takes the place of the setting.
     """
     limits = _limits(now, keep)
     report = RetentionReport()
@@ -84,7 +88,7 @@ def preview(now: dt.datetime | None = None, *, keep: Keep | None = None) -> Rete
 
 def _limits(now: dt.datetime | None, keep: Keep | None) -> dict[str, dt.datetime]:
     """The moment before which each kind goes, for those that go at all."""
-    ages = conf.RETENTION if keep is None else keep
+    ages = {**(conf.RETENTION if keep is None else keep), FORGOTTEN: conf.UNDO_WINDOW}
     until = now or ledger().now()
     return {key: until - age for key, age in ages.items() if age is not None}
 
@@ -95,6 +99,9 @@ def _of_jobs(limits: dict[str, dt.datetime]) -> list[tuple[str, dt.datetime]]:
 
 def _others(limits: dict[str, dt.datetime]) -> Iterator[tuple[str, QuerySet[Any]]]:
     """What else is past its time, each as a field of the report and its rows."""
+    forgotten = FailedJob.everything.using(conf.DATABASE).forgotten()
+    over = forgotten.filter(forgotten_at__lt=limits[FORGOTTEN])
+    yield "forgotten_failed_jobs", over.order_by("forgotten_at")
     if "failed" in limits:
         failed = FailedJob.objects.using(conf.DATABASE).filter(failed_at__lt=limits["failed"])
         yield "failed_jobs", failed.order_by("failed_at")

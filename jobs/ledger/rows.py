@@ -98,7 +98,7 @@ def tag_rows(tags: Iterable[tuple[UUID, Iterable[str]]]) -> str | None:
     return json.dumps(rows) if rows else None
 
 
-def failure_rows(outcomes: Iterable[Outcome], new_id: Any) -> str | None:
+def failure_rows(outcomes: Iterable[Outcome], new_id: Any, moment: Any) -> str | None:
     """The JSON document of failed jobs, or None if none failed."""
     rows = [
         {
@@ -110,11 +110,18 @@ def failure_rows(outcomes: Iterable[Outcome], new_id: Any) -> str | None:
             "message": storable(outcome.message),
             "traceback": storable(outcome.traceback),
             "worker_id": outcome.job.worker_id,
+            "recoveries": outcome.failure.recoveries,
+            "recover_at": moment(_recover_at(outcome)),
         }
         for outcome in outcomes
         if outcome.failure is not None
     ]
     return json.dumps(rows) if rows else None
+
+
+def _recover_at(outcome: Outcome) -> dt.datetime | None:
+    after = outcome.failure.recover_after if outcome.failure is not None else None
+    return None if after is None else outcome.finished_at + dt.timedelta(seconds=after)
 
 
 def log_rows(outcomes: Iterable[Outcome], moment: Any) -> str | None:

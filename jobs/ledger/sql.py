@@ -109,7 +109,7 @@ class SqlLedger(Ledger):
         accepted = completion.accepted
         if logs := rows.log_rows(accepted, self._moment):
             self._insert_logs(logs)
-        if failures := rows.failure_rows(accepted, uuid7):
+        if failures := rows.failure_rows(accepted, uuid7, self._moment):
             self._insert_failures(failures)
         chained = [outcome.job.id for outcome in accepted if outcome.job.chain is not None]
         if chained:

@@ -79,19 +79,22 @@ WHERE ended.job_id IN (SELECT value FROM json_each(%s))
 """
 
 _FAILED = _columns(
-    "id", "job_id", "reason", "fingerprint", "exception_class", "message", "traceback", "worker_id"
-)
+    "id", "job_id", "reason", "fingerprint", "exception_class", "message", "traceback",
+    "worker_id", "recoveries", "recover_at",
+)  # fmt: skip
 
 _FAIL = f"""
 INSERT INTO jobs_failedjob (
     id, job_id, definition, queue, priority, arguments, options, tags, reason, exception_class,
-    message, traceback, fingerprint, attempts, worker_id, enqueued_at, failed_at
+    message, traceback, fingerprint, attempts, worker_id, enqueued_at, failed_at, recoveries,
+    recover_at
 )
 SELECT
     failed.id, job.id, job.definition, job.queue, job.priority, job.arguments, job.options,
     (SELECT json_group_array(tag.name) FROM jobs_jobtag AS tag WHERE tag.job_id = job.id),
     failed.reason, failed.exception_class, failed.message, failed.traceback, failed.fingerprint,
-    job.attempts, failed.worker_id, job.enqueued_at, job.finished_at
+    job.attempts, failed.worker_id, job.enqueued_at, job.finished_at, failed.recoveries,
+    failed.recover_at
 FROM (SELECT {_FAILED} FROM json_each(%s)) AS failed JOIN jobs_job AS job ON job.id = failed.job_id
 """
 

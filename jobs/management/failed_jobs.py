@@ -11,6 +11,7 @@ from django.db.models import Q
 
 from jobs import queue_names, registry
 from jobs.conf import settings as conf
+from jobs.failures.scope import Scope
 from jobs.management.command import refusal
 from jobs.management.moments import past
 from jobs.management.output import moment
@@ -24,6 +25,9 @@ def add_filters(parser: CommandParser, *, age: str) -> None:
     parser.add_argument(
         "--definition", metavar="NAME", help="failed jobs of this definition, by its dotted path"
     )
+    parser.add_argument(
+        "--exception", metavar="CLASS", help="that ended in this exception, by its dotted path"
+    )
     word = "since" if age == "since" else "longer ago than"
     parser.add_argument(
         f"--{age.replace('_', '-')}",
@@ -31,6 +35,10 @@ def add_filters(parser: CommandParser, *, age: str) -> None:
         metavar="WHEN",
         help=f"that failed {word} this: 2026-03-01T14:30, 2026-03-01, or 2h, 7d",
     )
+    if age == "since":
+        parser.add_argument(
+            "--until", type=past, metavar="WHEN", help="that failed until this, likewise"
+        )
 
 
 def matching(options: Mapping[str, Any]) -> tuple[FailedJobQuerySet, str]:
@@ -38,6 +46,8 @@ def matching(options: Mapping[str, Any]) -> tuple[FailedJobQuerySet, str]:
 
     Raises UnknownQueue and UnknownDefinition for names that no failed job has either.
     """
+    if (since := options.get("since")) and (until := options.get("until")) and since > until:
+        raise refusal(f"--since {moment(since)} is after --until {moment(until)}.")
     rows = FailedJob.objects.using(conf.DATABASE).all()
     words = []
     if queue := options.get("queue"):
@@ -50,9 +60,15 @@ def matching(options: Mapping[str, Any]) -> tuple[FailedJobQuerySet, str]:
         if not FailedJob.objects.using(conf.DATABASE).filter(definition=definition).exists():
             registry.get(definition)
         words.append(f"of {definition}")
+    if exception := options.get("exception"):
+        rows = rows.filter(exception_class=exception)
+        words.append(f"that ended in {exception}")
     if since := options.get("since"):
         rows = rows.filter(failed_at__gte=since)
         words.append(f"that failed since {moment(since)}")
+    if until := options.get("until"):
+        rows = rows.filter(failed_at__lte=until)
+        words.append(f"that failed until {moment(until)}")
     if before := options.get("older_than"):
         rows = rows.filter(failed_at__lt=before)
         words.append(f"that failed before {moment(before)}")
@@ -70,6 +86,12 @@ def of_ids(ids: Sequence[UUID]) -> list[FailedJob]:
     if unknown:
         raise _unknown([one for one in ids if one in unknown])
     return found
+
+
+def scope_of(options: Mapping[str, Any]) -> Scope:
+    """The filters of `add_filters` as the scope of an operation; without one, all there are."""
+    names = ("queue", "definition", "exception", "since", "until")
+    return {name: options[name] for name in names if options.get(name)} or {"all": True}
 
 
 def _unknown(ids: Sequence[UUID]) -> CommandError:

@@ -2,8 +2,9 @@
 
 from jobs.models.attempt import Attempt, JobLog
 from jobs.models.audit import AuditEntry
+from jobs.models.bulk_operation import BulkOperation
 from jobs.models.django_q2 import DjangoQ2Anchor
-from jobs.models.failure import FailedJob
+from jobs.models.failure import FailedJob, ForgottenFailedJob
 from jobs.models.idempotency import IdempotencyMark
 from jobs.models.job import Job, JobTag
 from jobs.models.limit import Limit, LimitKey, LimitSlot, LimitWait
@@ -19,30 +20,38 @@ from jobs.models.schedule import (
     SlotOutcome,
 )
 from jobs.models.states import (
+    ACTIVE_OPERATION_STATES,
     FINISHED_STATES,
+    HALTED_OPERATION_STATES,
     UNFINISHED_STATES,
     WAITING_STATES,
     AttemptOutcome,
     ClusterStatus,
     FailureReason,
     JobState,
+    OperationKind,
+    OperationState,
 )
 from jobs.models.unique import UniqueLock
 from jobs.models.worker import Cluster, Lease, Worker
 
 __all__ = [
+    "ACTIVE_OPERATION_STATES",
     "FINISHED_STATES",
+    "HALTED_OPERATION_STATES",
     "UNFINISHED_STATES",
     "WAITING_STATES",
     "Attempt",
     "AttemptOutcome",
     "AuditEntry",
+    "BulkOperation",
     "Cluster",
     "ClusterStatus",
     "DjangoQ2Anchor",
     "DroppedDeclaration",
     "FailedJob",
     "FailureReason",
+    "ForgottenFailedJob",
     "GapRule",
     "IdempotencyMark",
     "Job",
@@ -56,6 +65,8 @@ __all__ = [
     "LimitSlot",
     "LimitWait",
     "MissedRule",
+    "OperationKind",
+    "OperationState",
     "OverlapRule",
     "Queue",
     "ScheduleKind",

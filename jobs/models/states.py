@@ -56,6 +56,30 @@ class FailureReason(models.TextChoices):
     EXPIRED = "expired", "Past retry_until"
 
 
+class OperationKind(models.TextChoices):
+    """What a bulk operation does to each of its rows."""
+
+    RETRY = "retry", "Retry"
+
+
+class OperationState(models.TextChoices):
+    """Where a bulk operation is in its life."""
+
+    WAITING = "waiting", "Waiting"
+    """Nothing was done yet, or not since it was resumed."""
+    RUNNING = "running", "Running"
+    STOPPED = "stopped", "Stopped"
+    """By an operator, who can have it go on."""
+    FINISHED = "finished", "Finished"
+    FAILED = "failed", "Failed"
+    """A batch broke; what was done before it is done, and it can go on."""
+
+
+ACTIVE_OPERATION_STATES = (OperationState.WAITING, OperationState.RUNNING)
+HALTED_OPERATION_STATES = (OperationState.STOPPED, OperationState.FAILED)
+"""Those that can be resumed."""
+
+
 class ClusterStatus(models.TextChoices):
     """What a cluster says of itself; a silent one is `LOST` once another has noticed."""
 

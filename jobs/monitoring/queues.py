@@ -13,7 +13,8 @@ from django.db.models.functions import Coalesce, Greatest
 from jobs import queue_names
 from jobs.conf import settings as conf
 from jobs.ledger import ledger
-from jobs.models import Job, JobState, Queue
+from jobs.models import FailedJob, Job, JobState, Queue
+from jobs.models.failure import FailedJobQuerySet
 from jobs.models.job import JobQuerySet
 from jobs.monitoring.counting import LIMIT, BoundedCount, bounded_counts
 from jobs.monitoring.recent import HOUR, span
@@ -42,6 +43,8 @@ class QueueStats:
     failed: int
     throughput: float
     """Jobs per minute."""
+    dead: BoundedCount
+    """Its dead letters: failed jobs that nobody has retried or forgotten."""
 
     @property
     def backed_up(self) -> bool:
@@ -104,6 +107,7 @@ def queue_stats(
         {(state, name): _resting(state, name) for state in RESTING for name in names}, limit
     )
     running = _running_per_queue(names, limit)
+    dead = bounded_counts({name: _dead(name) for name in names}, limit)
     past = span(window, limit)
     ended = Counter(
         {
@@ -133,9 +137,15 @@ def queue_stats(
                 succeeded=succeeded,
                 failed=failed,
                 throughput=(succeeded + failed) / past.minutes if past.minutes else 0.0,
+                dead=dead[name],
             )
         )
     return stats
+
+
+def _dead(name: str) -> FailedJobQuerySet:
+    rows: FailedJobQuerySet = FailedJob.objects.using(conf.DATABASE).unretried().filter(queue=name)
+    return rows
 
 
 def _ready(name: str) -> JobQuerySet:

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.contrib.auth.models import Group
 from django.db import connection, transaction
 
-from jobs import current_job, job
+from jobs import Recover, current_job, job
 from jobs.compat import TaskContext, task
 from jobs.models import Job
 
@@ -235,3 +235,13 @@ async def reports_from_a_loop() -> bool:
 @job(backoff=lambda attempts: "soon", max_attempts=2)
 def broken_policy() -> None:
     raise Flaky("the real one")
+
+
+@job(recover=Recover(after=3600, at_most=2))
+def recovers() -> None:
+    raise Hopeless("not yet")
+
+
+@job(recover=Recover(after=60, exceptions=(Flaky,)))
+def recovers_flaky(kind: Literal["flaky", "hopeless"]) -> None:
+    raise Flaky("again") if kind == "flaky" else Hopeless("never")

@@ -25,11 +25,27 @@ CLOCK_SKEW = dt.timedelta(minutes=5)
 LONGEST_DELAY = dt.timedelta(days=3650)
 
 
-class DispatchForm(forms.Form):
-    """Everything but the arguments. What is left empty comes from the definition.
+class OnceForm(forms.Form):
+    """Asks for one job. `job_id` is made with the page, so that a form that is sent twice makes one
+    job."""
 
-    `job_id` is made with the page, so that a form that is sent twice dispatches one job.
-    """
+    job_id = forms.UUIDField(widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not self.is_bound:
+            self.initial.setdefault("job_id", uuid7())
+
+    def clean_job_id(self) -> UUID:
+        """Only an id that was made with a page: ids tell the age of a job, which orders it."""
+        job_id: UUID = self.cleaned_data["job_id"]
+        if job_id.version != 7 or job_id >= uuid7_floor(timezone.now() + CLOCK_SKEW):
+            raise forms.ValidationError("This is not the id of a form. Open the page anew.")
+        return job_id
+
+
+class DispatchForm(OnceForm):
+    """Everything but the arguments. What is left empty comes from the definition."""
 
     queue = forms.ChoiceField(required=False)
     priority = forms.IntegerField(
@@ -60,7 +76,6 @@ class DispatchForm(forms.Form):
         widget=forms.TextInput(attrs={"class": "vTextField"}),
         help_text="Optional. It is kept in the audit log.",
     )
-    job_id = forms.UUIDField(widget=forms.HiddenInput)
 
     def __init__(self, definition: JobDefinition, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -71,15 +86,6 @@ class DispatchForm(forms.Form):
         self.fields["priority"].widget.attrs["placeholder"] = str(definition.priority)
         zone = timezone.get_current_timezone_name()
         self.fields["run_at"].help_text = f"In the time zone {zone}."
-        if not self.is_bound:
-            self.initial.setdefault("job_id", uuid7())
-
-    def clean_job_id(self) -> UUID:
-        """Only an id that was made with a page: ids tell the age of a job, which orders it."""
-        job_id: UUID = self.cleaned_data["job_id"]
-        if job_id.version != 7 or job_id >= uuid7_floor(timezone.now() + CLOCK_SKEW):
-            raise forms.ValidationError("This is not the id of a form. Open the page anew.")
-        return job_id
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}

@@ -13,7 +13,7 @@ from jobs.failures.lineage import lineage
 from jobs.failures.tracebacks import marked
 from jobs.management.command import OperatorCommand, positive, refusal, uuid
 from jobs.management.failed_jobs import add_filters, matching, of_ids
-from jobs.management.output import moment, plain, table
+from jobs.management.output import counted, moment, plain, table
 from jobs.models import Attempt, FailedJob, Job
 
 LIMIT = 50
@@ -97,6 +97,7 @@ class Command(OperatorCommand):
             "enqueued": moment(failed.enqueued_at),
             "failed": moment(failed.failed_at),
             "retried": moment(failed.retried_at) if failed.retried_at else "no",
+            "recovery": _recovery(failed),
             "tags": ", ".join(failed.tags) or "none",
             "fingerprint": failed.fingerprint,
             "arguments": json.dumps(failed.arguments, ensure_ascii=False),
@@ -112,8 +113,15 @@ class Command(OperatorCommand):
         self.show(options, data, "\n\n".join(parts))
 
 
+def _recovery(failed: FailedJob) -> str:
+    done = f"{counted(failed.recoveries, 'time')} along its line of retries"
+    if failed.recover_at is not None and failed.retried_at is None:
+        return f"at {moment(failed.recover_at)}; {done} before"
+    return done if failed.recoveries else "no"
+
+
 def _refuse_filters(options: Mapping[str, Any]) -> None:
-    filters = ("queue", "definition", "since", "unretried", "limit")
+    filters = ("queue", "definition", "exception", "since", "until", "unretried", "limit")
     if given := [f"--{name}" for name in filters if options[name]]:
         raise refusal(f"An ID shows one failed job: leave out {', '.join(given)}.")
 
@@ -135,6 +143,7 @@ def _summary(failed: FailedJob) -> dict[str, Any]:
     names = (
         "id", "job_id", "definition", "queue", "priority", "reason", "exception_class", "message",
         "fingerprint", "attempts", "enqueued_at", "failed_at", "retried_at", "retried_as_id",
+        "recoveries", "recover_at",
     )  # fmt: skip
     facts: dict[str, Any] = plain({name: getattr(failed, name) for name in names})
     return facts

@@ -55,6 +55,7 @@ class Command(OperatorCommand):
                 queue.pending,
                 queue.running,
                 queue.wait,
+                queue.dead,
                 queue.max_waiting,
                 queue.paused,
                 queue.paused_until,
@@ -63,7 +64,8 @@ class Command(OperatorCommand):
             for queue in queues
         ]
         headings = (
-            "queue", "ready", "pending", "running", "wait", "max waiting", "paused", "until", "why",
+            "queue", "ready", "pending", "running", "wait", "dead", "max waiting", "paused",
+            "until", "why",
         )  # fmt: skip
         self.show(options, {"queues": queues}, table(headings, rows))
 
