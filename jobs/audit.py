@@ -95,7 +95,7 @@ class Operation:
     sample: list[str] = field(default_factory=list)
     _entry: AuditEntry | None = None
 
-    def add(self, ids: Sequence[UUID]) -> None:
+    def add(self, ids: Sequence[UUID] | Sequence[str]) -> None:
         """Count these rows in. Call it inside the transaction that changes them."""
         if not ids:
             return

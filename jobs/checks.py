@@ -105,7 +105,8 @@ def check_definitions(**kwargs: Any) -> Iterable[CheckMessage]:
     if settings.check():
         # Which queues are served is not known; E001 tells why.
         return
-    for definition in registry.all():
+    # Jobs of internal definitions go where those go that they serve.
+    for definition in registry.dispatchable():
         if definition.queue_name not in settings.QUEUES:
             yield Warning(
                 f"{definition.path} goes to the queue {definition.queue_name!r}, which no pool "

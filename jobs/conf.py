@@ -20,6 +20,7 @@ from django.conf import settings as django_settings
 from django.core.signals import setting_changed
 
 from jobs.exceptions import JobsConfigurationError
+from jobs.failures.rules import Rule, rule_of_setting
 from jobs.setting_rules import (
     duration,
     flag,
@@ -236,6 +237,27 @@ class Settings:
             key: optional(duration)(f"JOBS_RETENTION[{key!r}]", value)
             for key, value in {**defaults, **given}.items()
         }
+
+    @cached_property
+    def NOTIFY(self) -> dict[str, Rule]:
+        """Rules of notifications beside those of the admin, by name."""
+        given = self._get("NOTIFY", {})
+        if not isinstance(given, Mapping):
+            raise refused("JOBS_NOTIFY", given, "must be a dict of rules by name")
+        return {name: rule_of_setting(name, options) for name, options in given.items()}
+
+    @cached_property
+    def BASE_URL(self) -> str:
+        """Where the site is served, for links in messages; empty leaves them out."""
+        value = self._get("BASE_URL", "")
+        if not isinstance(value, str) or (value and not value.startswith(("http://", "https://"))):
+            raise refused("JOBS_BASE_URL", value, "must begin with http:// or https://")
+        return value.rstrip("/")
+
+    def has_notify_rules(self) -> bool:
+        """Whether JOBS_NOTIFY names any rule, valid or not: asked where a failure is written, which
+        a wrong setting must not prevent."""
+        return bool(self._get("NOTIFY", {}))
 
     def names(self) -> list[str]:
         """The names of all settings, as they stand in Django's."""

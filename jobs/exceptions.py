@@ -46,6 +46,18 @@ class UnknownLimit(JobsError, LookupError):
         super().__init__(f"There is no limit {name!r}.{hint}")
 
 
+class UnknownFailureGroup(JobsError, LookupError):
+    """No failure group has a fingerprint that is, or begins with, this."""
+
+    def __init__(self, fingerprint: str) -> None:
+        self.fingerprint = fingerprint
+        super().__init__(f"There is no failure group {fingerprint!r}.")
+
+
+class NotificationFailed(JobsError):
+    """A notification did not reach its recipient."""
+
+
 class InvalidArguments(JobsError, TypeError):
     """The arguments do not fit the definition: `parameter`, `value` and `rule` say how."""
 

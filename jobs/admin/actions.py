@@ -34,7 +34,11 @@ def _counted(count: int, singular: str, plural: str = "") -> str:
 
 
 def _retry(rows: Any, order: Order) -> Result:
-    report = redrive.retry(rows, order.actor, order.reason, scope=order.scope)
+    return told_of_retry(redrive.retry(rows, order.actor, order.reason, scope=order.scope))
+
+
+def told_of_retry(report: redrive.RedriveReport) -> Result:
+    """What a retry did, in words."""
     text = f"Retried {_counted(report.retried, 'failed job')}."
     refused = sum(report.refused.values())
     other = report.skipped - refused

@@ -15,7 +15,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
-from jobs.models import Job, JobState
+from jobs.models import FailureGroup, GroupStatus, Job, JobState
 
 NOTHING = "\N{EN DASH}"
 NO_LIMIT = "\N{INFINITY}"
@@ -42,6 +42,22 @@ def state_of_job(job: Job) -> SafeString:
     )
     if job.state == JobState.RUNNING and job.cancel_requested:
         return format_html("{} {}", shown, badge("cancelled", "asked to stop"))
+    return shown
+
+
+def status_of_group(group: FailureGroup) -> SafeString:
+    """The badge of a group's status now, and when a mute ends."""
+    standing = group.standing(timezone.now())
+    colours = {
+        GroupStatus.OPEN: "failed",
+        GroupStatus.RESOLVED: "succeeded",
+        GroupStatus.MUTED: "cancelled",
+    }
+    shown = badge(colours[standing], standing.label)
+    if standing == GroupStatus.MUTED and group.muted_until:
+        return format_html(
+            '{} <span class="jobs-quiet">ends {}</span>', shown, when(group.muted_until)
+        )
     return shown
 
 

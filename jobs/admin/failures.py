@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.contrib.admin.utils import quote
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import URLPattern, path, reverse
@@ -17,7 +18,7 @@ from jobs.admin import actions, display, filters, periods, search
 from jobs.admin.editing import EditView, refusal_of_edit
 from jobs.admin.operations import Operation, action_of
 from jobs.admin.readonly import ReadOnlyAdmin
-from jobs.models import FailedJob, FailureReason, Job
+from jobs.models import FailedJob, FailureGroup, FailureReason, Job
 
 SIBLINGS = 1_000
 MESSAGE_SHOWN = 200
@@ -30,6 +31,7 @@ class FailedJobAdmin(ReadOnlyAdmin):
     list_display: tuple[str, ...] = (
         "name",
         "error",
+        "cause",
         "queue",
         "attempts_shown",
         "failed",
@@ -106,6 +108,16 @@ class FailedJobAdmin(ReadOnlyAdmin):
             message if len(message) <= MESSAGE_SHOWN else f"{message[:MESSAGE_SHOWN]}…",
         )
 
+    @admin.display(description="cause")
+    def cause(self, failed: FailedJob) -> SafeString:
+        address = reverse("admin:jobs_failuregroup_change", args=[quote(failed.fingerprint)])
+        return format_html(
+            '<a class="jobs-code" href="{}" title="Failure group {}">{}</a>',
+            address,
+            failed.fingerprint,
+            failed.fingerprint[:8],
+        )
+
     @admin.display(description="attempts")
     def attempts_shown(self, failed: FailedJob) -> SafeString:
         return display.number(str(failed.attempts))
@@ -139,6 +151,7 @@ class FailedJobAdmin(ReadOnlyAdmin):
             "definition": registry.find(row.definition),
             "siblings": f"{SIBLINGS:,}+" if count > SIBLINGS else f"{count:,}",
             "alone": count == (0 if row.forgotten_at else 1),
+            "group": FailureGroup.objects.filter(pk=row.fingerprint).first(),
             "siblings_url": f"{changelist}?{urlencode({'fingerprint': row.fingerprint})}",
             "job": known.get(row.job_id),
             "retried_as": known.get(row.retried_as_id) if row.retried_as_id else None,

@@ -9,7 +9,7 @@ from django.db.models import Q, QuerySet
 
 from jobs import registry
 from jobs.failures.scope import Scope
-from jobs.models import FailedJob, Job
+from jobs.models import FailedJob, FailureGroup, Job
 
 TAG = "tag:"
 
@@ -67,6 +67,18 @@ def scope_of_failed_jobs(text: str) -> Scope | None:
     if FailedJob.everything.filter(definition=text).exists():
         return {"definition": [text]}
     return {"exception": text}
+
+
+def failure_groups(rows: QuerySet[FailureGroup], text: str) -> QuerySet[FailureGroup]:
+    """Groups whose fingerprint begins with the text, or with the text in what is told of their
+    cause. There are few groups, however many failures: no index is needed."""
+    text = text.strip()
+    if not text:
+        return rows
+    found = Q(fingerprint__startswith=text.lower())
+    for field in ("exception_class", "message", "site", "definition"):
+        found |= Q(**{f"{field}__icontains": text})
+    return rows.filter(found)
 
 
 def as_uuid(text: str) -> UUID | None:

@@ -28,7 +28,7 @@ def finish(book: Ledger, outcomes: Sequence[Outcome]) -> list[Outcome]:
     written = completion.accepted
     if len(written) < len(outcomes):
         written = [*written, *_written_before(book, outcomes, written)]
-    woken = set(completion.woken)
+    woken = completion.woken | completion.enqueued_in
     for outcome in written:
         if outcome.outcome != AttemptOutcome.SUCCEEDED or events.job_succeeded.receivers:
             _tell(outcome)

@@ -6,6 +6,7 @@ import hashlib
 import re
 import site
 import sysconfig
+from dataclasses import dataclass
 
 _LITERALS = re.compile(
     r"""
@@ -37,17 +38,42 @@ def is_of_the_site(file: str) -> bool:
     return not file.startswith(_LIBRARIES) and "site-packages" not in file and file[:1] != "<"
 
 
-def fingerprint(exception_class: str, message: str, traceback: str) -> str:
-    """32 hexadecimal digits from the exception's class, its message without the values in it, and
-    the innermost frame of the site's own code (file and function: not the line, which moves with
-    every edit)."""
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What failures of one cause have in common."""
+
+    exception_class: str
+    message: str
+    """The first line of the message, with ? for each value in it."""
+    file: str
+    """The last two parts of the path of the frame's file."""
+    function: str
+
+    @property
+    def site(self) -> str:
+        """The innermost frame of the site's own code, such as `shop/jobs.py in charge`."""
+        return f"{self.file} in {self.function}" if self.file else ""
+
+    @property
+    def fingerprint(self) -> str:
+        parts = "\0".join((self.exception_class, self.message, self.file, self.function))
+        return hashlib.blake2b(parts.encode("utf-8", "replace"), digest_size=16).hexdigest()
+
+
+def cause_of(exception_class: str, message: str, traceback: str) -> Cause:
+    """The exception's class, its message without the values in it, and the innermost frame of the
+    site's own code (file and function: not the line, which moves with every edit)."""
     frames = [found.group("file", "name") for found in _FRAME.finditer(traceback)]
     own = [frame for frame in frames if is_of_the_site(frame[0])]
     top = (own or frames or [("", "")])[-1]
     # The first line: what follows is often a list of values.
     normal = _LITERALS.sub("?", message.partition("\n")[0])[:500]
-    parts = "\0".join((exception_class, normal, _module_of(top[0]), top[1]))
-    return hashlib.blake2b(parts.encode("utf-8", "replace"), digest_size=16).hexdigest()
+    return Cause(exception_class, normal, _module_of(top[0]), top[1])
+
+
+def fingerprint(exception_class: str, message: str, traceback: str) -> str:
+    """32 hexadecimal digits of the cause."""
+    return cause_of(exception_class, message, traceback).fingerprint
 
 
 def _module_of(file: str) -> str:

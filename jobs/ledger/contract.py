@@ -73,8 +73,8 @@ class Ledger(ABC):
         An outcome is not accepted where the job was rescued or taken over meanwhile: then nothing
         of the late finisher is written. One that was to run again is cancelled if somebody asked
         for that, and says so. All else happens in the same transaction: attempts, logs, failed
-        jobs, the next link of a chain or the cancelling of its rest, and the job that calls
-        `on_failure`.
+        jobs and the count of their groups, the next link of a chain or the cancelling of its rest,
+        and the jobs that call `on_failure` and tell of groups that open.
         """
 
     @abstractmethod

@@ -130,6 +130,8 @@ class Completion:
     cancelled: list[CancelledLink] = field(default_factory=list)
     woken: set[str] = field(default_factory=set)
     """The queues of jobs that have waited for a limit, and may start now."""
+    enqueued_in: set[str] = field(default_factory=set)
+    """The queues that hold new jobs which tell of failure groups."""
 
 
 @dataclass(slots=True)

@@ -12,6 +12,7 @@ from jobs.ledger import rows
 from jobs.ledger.arrivals_postgresql import PostgresArrivals
 from jobs.ledger.connecting import is_own
 from jobs.ledger.frontier import Frontier
+from jobs.ledger.groups import COLUMNS, count_in
 from jobs.ledger.outcome import ClaimedJob
 from jobs.ledger.places import SOMEBODY_WAITS
 from jobs.ledger.sql import ENDED, STATE_NOW, Others
@@ -162,6 +163,15 @@ FROM json_to_recordset(%s::json) AS failed (
 JOIN jobs_job AS job ON job.id = failed.job_id
 """
 
+_GROUP = count_in(
+    given="json_to_recordset(%s::json) AS failed ("
+    + ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
+    + ")",
+    now="statement_timestamp()",
+    least="LEAST",
+    greatest="GREATEST",
+)
+
 
 class PostgresLedger(PostgresArrivals):
     """The ledger on PostgreSQL 13 or later."""
@@ -310,6 +320,9 @@ class PostgresLedger(PostgresArrivals):
 
     def _insert_failures(self, document: str) -> None:
         self._run(_FAIL, [document])
+
+    def _upsert_groups(self, document: str) -> list[tuple[Any, ...]]:
+        return self._fetch(_GROUP, [document])
 
     def _finish(self, document: str, *, all_succeeded: bool) -> Others:
         found = self._fetch(_SUCCEED if all_succeeded else _FINISH, [document])

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from jobs.conf import settings as conf
 from jobs.idempotency import marks
@@ -19,7 +19,9 @@ from jobs.models import (
     Cluster,
     ClusterStatus,
     FailedJob,
+    FailureGroup,
     Job,
+    Notice,
     ScheduleSlot,
     Worker,
 )
@@ -38,6 +40,8 @@ class RetentionReport:
     jobs: int = 0
     failed_jobs: int = 0
     forgotten_failed_jobs: int = 0
+    failure_groups: int = 0
+    notices: int = 0
     slots: int = 0
     unique_locks: int = 0
     idempotency_marks: int = 0
@@ -61,9 +65,10 @@ def run_once(now: dt.datetime | None = None, *, keep: Keep | None = None) -> Ret
     """Remove what is older than JOBS_RETENTION says; return how much that was.
 
     Finished jobs go with their tags, attempts and log lines. Failed jobs are kept by `failed`, both
-    the job and its dead letter; those that were forgotten go after JOBS_UNDO_WINDOW. Workers and
-    clusters go once they have ended; one that still holds a job stays. `now` is the database's
-    clock unless given; `keep` takes the place of the setting.
+    the job and its dead letter; those that were forgotten go after JOBS_UNDO_WINDOW. A failure
+    group is kept as long from the latest of its failures on, and goes once no failed job is left.
+    Workers and clusters go once they have ended; one that still holds a job stays. `now` is the
+    database's clock unless given; `keep` takes the place of the setting.
     """
     limits = _limits(now, keep)
     report = RetentionReport()
@@ -75,8 +80,8 @@ def run_once(now: dt.datetime | None = None, *, keep: Keep | None = None) -> Ret
 
 
 def preview(now: dt.datetime | None = None, *, keep: Keep | None = None) -> RetentionReport:
-    """Count what `run_once` would remove, and remove nothing. A cluster whose workers would go
-    first is not counted."""
+    """Count what `run_once` would remove, and remove nothing. A cluster whose workers, or a group
+    whose failed jobs, would go first is not counted."""
     limits = _limits(now, keep)
     report = RetentionReport()
     for state, before in _of_jobs(limits):
@@ -105,6 +110,10 @@ def _others(limits: dict[str, dt.datetime]) -> Iterator[tuple[str, QuerySet[Any]
     if "failed" in limits:
         failed = FailedJob.objects.using(conf.DATABASE).filter(failed_at__lt=limits["failed"])
         yield "failed_jobs", failed.order_by("failed_at")
+        yield "failure_groups", _groups(limits["failed"])
+        groups = FailureGroup.objects.filter(pk=OuterRef("group_id"))
+        notices = Notice.objects.using(conf.DATABASE).filter(~Exists(groups))
+        yield "notices", notices.order_by("pk")
     if "slots" in limits:
         slots = ScheduleSlot.objects.using(conf.DATABASE).filter(slot_at__lt=limits["slots"])
         yield "slots", slots.order_by("slot_at")
@@ -116,6 +125,12 @@ def _others(limits: dict[str, dt.datetime]) -> Iterator[tuple[str, QuerySet[Any]
     if "workers" in limits:
         yield "workers", _workers(limits["workers"])
         yield "clusters", _clusters(limits["workers"])
+
+
+def _groups(before: dt.datetime) -> QuerySet[FailureGroup]:
+    left = FailedJob.everything.filter(fingerprint=OuterRef("pk"))
+    groups = FailureGroup.objects.using(conf.DATABASE).filter(~Exists(left), last_seen__lt=before)
+    return groups.order_by("last_seen")
 
 
 def _workers(before: dt.datetime) -> QuerySet[Worker]:

@@ -10,8 +10,9 @@ from uuid import UUID
 
 from django.db import DatabaseError
 
+from jobs.conf import settings
 from jobs.identifiers import uuid7
-from jobs.ledger import rows
+from jobs.ledger import groups, rows
 from jobs.ledger.contract import Ledger
 from jobs.ledger.outcome import CancelledLink, ClaimedJob, Completion, Outcome
 from jobs.ledger.records import record_of
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
 
 ON_FAILURE = "jobs.callbacks.call_on_failure"
 """The definition of the job that calls `on_failure`."""
+
+ON_OPENED = "jobs.failures.notify.tell_opened"
+"""The definition of the job that tells of a failure group that has opened."""
+
+FIRST = 100
+"""The highest priority: a message about a full queue must not wait behind it."""
 
 ENDED = "('succeeded', 'failed', 'cancelled')"
 
@@ -123,6 +130,27 @@ class SqlLedger(Ledger):
         called = [item for item in accepted if item.failure is not None and item.has_callback]
         if called:
             self.insert([_callback(outcome) for outcome in called])
+        if failures:
+            # Last: whoever counts into the same group waits for the end of this transaction.
+            completion.enqueued_in = self._count_into_groups(accepted)
+
+    def _count_into_groups(self, accepted: Sequence[Outcome]) -> set[str]:
+        """Count failures into their groups; return the queues that hold a notification to send."""
+        opening = uuid7()
+        found = groups.group_rows(accepted, self._moment, opening)
+        upserted = self._upsert_groups(groups.document_of(found))
+        opened = {row[0] for row in upserted if rows.as_uuid(row[1]) == opening}
+        told = [row for row in found if row["fingerprint"] in opened]
+        if not told or not self._somebody_listens():
+            return set()
+        self.insert([_notification(row) for row in told])
+        return {row["queue"] for row in told}
+
+    def _somebody_listens(self) -> bool:
+        if settings.has_notify_rules():
+            return True
+        sql = "SELECT 1 FROM jobs_notificationrule WHERE enabled LIMIT 1"
+        return bool(self._fetch(sql, ()))
 
     def _run(self, sql: str, parameters: Sequence[Any] | None = None) -> None:
         with self._cursor() as cursor:
@@ -194,6 +222,10 @@ class SqlLedger(Ledger):
     def _insert_failures(self, document: str) -> None: ...
 
     @abstractmethod
+    def _upsert_groups(self, document: str) -> list[tuple[Any, ...]]:
+        """See `groups.count_in`."""
+
+    @abstractmethod
     def _finish(self, document: str, *, all_succeeded: bool) -> Others:
         """Write the attempts and the state of their jobs that these records say.
 
@@ -229,4 +261,17 @@ def _callback(outcome: Outcome) -> NewJob:
         priority=outcome.job.priority,
         arguments={"args": [], "kwargs": {"job_id": str(outcome.job.id)}},
         tags=(f"failed:{outcome.job.id}",),
+    )
+
+
+def _notification(group: dict[str, Any]) -> NewJob:
+    from jobs.dispatch import NewJob
+
+    fingerprint, opening = group["fingerprint"], str(UUID(group["opening"]))
+    return NewJob(
+        definition=ON_OPENED,
+        queue=group["queue"],
+        priority=FIRST,
+        arguments={"args": [], "kwargs": {"fingerprint": fingerprint, "opening": opening}},
+        tags=(f"group:{fingerprint}",),
     )

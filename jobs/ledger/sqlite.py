@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from jobs.ledger import rows
 from jobs.ledger.arrivals_sqlite import SqliteArrivals
+from jobs.ledger.groups import COLUMNS, count_in
 from jobs.ledger.moments import moment
 from jobs.ledger.outcome import ClaimedJob
 from jobs.ledger.places import SOMEBODY_WAITS
@@ -97,6 +98,14 @@ SELECT
     failed.recover_at
 FROM (SELECT {_FAILED} FROM json_each(%s)) AS failed JOIN jobs_job AS job ON job.id = failed.job_id
 """
+
+# WHERE, as else the parser takes ON for that of a join.
+_GROUP = count_in(
+    given=f"(SELECT {_columns(*COLUMNS)} FROM json_each(%s)) WHERE true",
+    now="strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now')",
+    least="min",
+    greatest="max",
+)
 
 
 class SqliteLedger(SqliteArrivals):
@@ -237,6 +246,9 @@ class SqliteLedger(SqliteArrivals):
 
     def _insert_failures(self, document: str) -> None:
         self._run(_FAIL, [document])
+
+    def _upsert_groups(self, document: str) -> list[tuple[Any, ...]]:
+        return self._fetch(_GROUP, [document])
 
     def _finish(self, document: str, *, all_succeeded: bool) -> Others:
         with self.transaction():

@@ -11,6 +11,7 @@ from django.db.models import Q
 
 from jobs import queue_names, registry
 from jobs.conf import settings as conf
+from jobs.failures import groups
 from jobs.failures.scope import Scope
 from jobs.management.command import refusal
 from jobs.management.moments import past
@@ -22,6 +23,11 @@ from jobs.models.failure import FailedJobQuerySet
 def add_filters(parser: CommandParser, *, age: str) -> None:
     """Options that narrow failed jobs; `age` is `since` or `older_than`."""
     parser.add_argument("--queue", metavar="QUEUE", help="failed jobs of this queue")
+    parser.add_argument(
+        "--group",
+        metavar="FINGERPRINT",
+        help="failed jobs of this failure group, by its fingerprint or its beginning",
+    )
     parser.add_argument(
         "--definition", metavar="NAME", help="failed jobs of this definition, by its dotted path"
     )
@@ -44,7 +50,8 @@ def add_filters(parser: CommandParser, *, age: str) -> None:
 def matching(options: Mapping[str, Any]) -> tuple[FailedJobQuerySet, str]:
     """The failed jobs that the options name, and the same in words.
 
-    Raises UnknownQueue and UnknownDefinition for names that no failed job has either.
+    Raises UnknownQueue and UnknownDefinition for names that no failed job has either, and what
+    `groups.find` raises.
     """
     if (since := options.get("since")) and (until := options.get("until")) and since > until:
         raise refusal(f"--since {moment(since)} is after --until {moment(until)}.")
@@ -63,6 +70,10 @@ def matching(options: Mapping[str, Any]) -> tuple[FailedJobQuerySet, str]:
     if exception := options.get("exception"):
         rows = rows.filter(exception_class=exception)
         words.append(f"that ended in {exception}")
+    if group := options.get("group"):
+        found = groups.find(group)
+        rows = rows.filter(fingerprint=found.pk)
+        words.append(f"of the failure group {found}")
     if since := options.get("since"):
         rows = rows.filter(failed_at__gte=since)
         words.append(f"that failed since {moment(since)}")
@@ -91,7 +102,10 @@ def of_ids(ids: Sequence[UUID]) -> list[FailedJob]:
 def scope_of(options: Mapping[str, Any]) -> Scope:
     """The filters of `add_filters` as the scope of an operation; without one, all there are."""
     names = ("queue", "definition", "exception", "since", "until")
-    return {name: options[name] for name in names if options.get(name)} or {"all": True}
+    scope: Scope = {name: options[name] for name in names if options.get(name)}
+    if group := options.get("group"):
+        scope["fingerprint"] = groups.find(group).pk
+    return scope or {"all": True}
 
 
 def _unknown(ids: Sequence[UUID]) -> CommandError:

@@ -5,9 +5,11 @@ from jobs.models.audit import AuditEntry
 from jobs.models.bulk_operation import BulkOperation
 from jobs.models.django_q2 import DjangoQ2Anchor
 from jobs.models.failure import FailedJob, ForgottenFailedJob
+from jobs.models.failure_group import FailureGroup
 from jobs.models.idempotency import IdempotencyMark
 from jobs.models.job import Job, JobTag
 from jobs.models.limit import Limit, LimitKey, LimitSlot, LimitWait
+from jobs.models.notification import Notice, NotificationRule
 from jobs.models.queue import Queue
 from jobs.models.schedule import (
     DroppedDeclaration,
@@ -26,8 +28,10 @@ from jobs.models.states import (
     UNFINISHED_STATES,
     WAITING_STATES,
     AttemptOutcome,
+    Channel,
     ClusterStatus,
     FailureReason,
+    GroupStatus,
     JobState,
     OperationKind,
     OperationState,
@@ -45,14 +49,17 @@ __all__ = [
     "AttemptOutcome",
     "AuditEntry",
     "BulkOperation",
+    "Channel",
     "Cluster",
     "ClusterStatus",
     "DjangoQ2Anchor",
     "DroppedDeclaration",
     "FailedJob",
+    "FailureGroup",
     "FailureReason",
     "ForgottenFailedJob",
     "GapRule",
+    "GroupStatus",
     "IdempotencyMark",
     "Job",
     "JobLog",
@@ -65,6 +72,8 @@ __all__ = [
     "LimitSlot",
     "LimitWait",
     "MissedRule",
+    "Notice",
+    "NotificationRule",
     "OperationKind",
     "OperationState",
     "OverlapRule",

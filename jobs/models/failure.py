@@ -136,6 +136,10 @@ class FailedJob(models.Model):
                 name="jobs_failed_exception",
                 condition=KEPT,
             ),
+            # Whether a group has failures on a queue, or of a definition.
+            models.Index(
+                "fingerprint", "queue", "definition", name="jobs_failed_group", condition=KEPT
+            ),
             models.Index(
                 F("failed_at").desc(),
                 name="jobs_failed_unretried",

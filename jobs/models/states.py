@@ -1,4 +1,4 @@
-"""The closed vocabularies of the ledger: what a job, an attempt and a worker can be."""
+"""The closed vocabularies of the ledger: what a job, an attempt, a worker and a group can be."""
 
 from __future__ import annotations
 
@@ -88,3 +88,21 @@ class ClusterStatus(models.TextChoices):
     STOPPING = "stopping", "Stopping"
     STOPPED = "stopped", "Stopped"
     LOST = "lost", "Lost"
+
+
+class GroupStatus(models.TextChoices):
+    """What was decided about the failures of one cause."""
+
+    OPEN = "open", "Open"
+    RESOLVED = "resolved", "Resolved"
+    """Held to be mended: the next failure opens it again."""
+    MUTED = "muted", "Muted"
+    """Known, and not worth a word: its failures are counted, and nobody is told."""
+
+
+class Channel(models.TextChoices):
+    """How a notification travels."""
+
+    MAIL = "mail", "Mail"
+    WEBHOOK = "webhook", "Webhook"
+    LOG = "log", "Log"

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 
-from jobs.admin import display, tracebacks
+from jobs.admin import display, sparkline, tracebacks
 from jobs.models import AttemptOutcome, JobState
 from jobs.monitoring import metrics
 
@@ -28,6 +28,8 @@ register.filter("pretty_json", display.pretty_json)
 register.filter("preformatted", display.preformatted)
 register.filter("progress_bar", display.progress_bar)
 register.filter("readable_traceback", tracebacks.readable)
+register.filter("sparkline", sparkline.sparkline)
+register.filter("group_status", display.status_of_group)
 
 
 @register.filter

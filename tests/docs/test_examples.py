@@ -19,7 +19,10 @@ from django.test import override_settings
 from tests.docs.shop import NAME, shop_of, text_of
 from tests.support.markdown import ROOT, Block, anchors, blocks, links, pages
 
-RUN = ("middleware.md", "quickstart.md", "reference/events.md", "testing.md", "writing-jobs.md")
+RUN = (
+    "failures.md", "middleware.md", "quickstart.md", "reference/events.md", "testing.md",
+    "writing-jobs.md",
+)  # fmt: skip
 """Pages whose Python examples are imported as the app `shop`; what they type at `>>>` is run, in
 this order, on the transport `sync`, and so are their tests."""
 

@@ -15,6 +15,7 @@ from jobs.models import (
     Cluster,
     ClusterStatus,
     FailedJob,
+    FailureGroup,
     FailureReason,
     Job,
     JobState,
@@ -69,6 +70,23 @@ class FailedJobFactory(factory.django.DjangoModelFactory[FailedJob]):
     attempts = 1
     enqueued_at = factory.LazyFunction(lambda: ago(minutes=1))
     failed_at = factory.LazyFunction(timezone.now)
+
+
+class FailureGroupFactory(factory.django.DjangoModelFactory[FailureGroup]):
+    """A failure group, without the failed jobs of it; the group of `FailedJobFactory`."""
+
+    class Meta:
+        model = FailureGroup
+
+    fingerprint = "0" * 32
+    exception_class = "tests.jobs.sample_jobs.Hopeless"
+    message = "no"
+    site = "jobs/sample_jobs.py in fails"
+    definition = "tests.jobs.sample_jobs.add"
+    queue = "default"
+    count = 1
+    first_seen = factory.SelfAttribute("last_seen")
+    last_seen = factory.LazyFunction(timezone.now)
 
 
 class ClusterFactory(factory.django.DjangoModelFactory[Cluster]):

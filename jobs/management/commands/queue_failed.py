@@ -1,9 +1,9 @@
-"""Lists failed jobs, or tells all about one."""
+"""Lists failed jobs or their groups, or tells all about one failed job."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from django.core.management.base import CommandParser
@@ -11,19 +11,24 @@ from django.core.management.base import CommandParser
 from jobs.conf import settings as conf
 from jobs.failures.lineage import lineage
 from jobs.failures.tracebacks import marked
+from jobs.management import failure_groups
 from jobs.management.command import OperatorCommand, positive, refusal, uuid
 from jobs.management.failed_jobs import add_filters, matching, of_ids
 from jobs.management.output import counted, moment, plain, table
-from jobs.models import Attempt, FailedJob, Job
+from jobs.models import Attempt, FailedJob, GroupStatus, Job
 
 LIMIT = 50
+FILTERS = (
+    "queue", "group", "definition", "exception", "since", "until", "unretried", "limit", "groups",
+    "status",
+)  # fmt: skip
 
 
 class Command(OperatorCommand):
     help = (
-        "List failed jobs, the newest first; with an ID, of a failed job or of its job, show one: "
-        "arguments, attempts, the retries it belongs to, and the traceback, in which frames of the "
-        "site are marked with >."
+        "List failed jobs, the newest first, or with --groups their causes; with an ID, of a "
+        "failed job or of its job, show one: arguments, attempts, the retries it belongs to, and "
+        "the traceback, in which frames of the site are marked with >."
     )
     exit_codes: ClassVar = {}
 
@@ -35,16 +40,36 @@ class Command(OperatorCommand):
             "--unretried", action="store_true", help="only those that were not retried"
         )
         parser.add_argument(
+            "--groups", action="store_true", help="one line for all failed jobs of a cause"
+        )
+        parser.add_argument(
+            "--status", choices=GroupStatus.values, help="with --groups: those that are this"
+        )
+        parser.add_argument(
             "--limit", type=positive, metavar="N", help=f"so many of them, {LIMIT} by default"
         )
 
     def operate(self, **options: Any) -> None:
         if options["id"]:
-            _refuse_filters(options)
+            _refuse(options, FILTERS, "An ID shows one failed job")
             found = of_ids([options["id"]])[0]
             self._show_one(FailedJob.objects.using(conf.DATABASE).get(pk=found.pk), options)
+        elif options["groups"]:
+            _refuse(options, ("group", "unretried"), "--groups lists groups")
+            self._list_groups(options)
         else:
+            _refuse(options, ("status",), "--status is for --groups")
             self._list(options)
+
+    def _list_groups(self, options: Mapping[str, Any]) -> None:
+        rows, words = failure_groups.matching(options)
+        limit = options["limit"] or LIMIT
+        found = list(rows[: limit + 1])
+        data, lines = failure_groups.told(found[:limit])
+        text = table(failure_groups.HEADINGS, lines) if lines else f"No {words}."
+        if len(found) > limit:
+            text += f"\n\nThere are more: see --limit, which is {limit:,}."
+        self.show(options, {"groups": data, "more": len(found) > limit}, text)
 
     def _list(self, options: Mapping[str, Any]) -> None:
         rows, words = matching(options)
@@ -120,10 +145,9 @@ def _recovery(failed: FailedJob) -> str:
     return done if failed.recoveries else "no"
 
 
-def _refuse_filters(options: Mapping[str, Any]) -> None:
-    filters = ("queue", "definition", "exception", "since", "until", "unretried", "limit")
-    if given := [f"--{name}" for name in filters if options[name]]:
-        raise refusal(f"An ID shows one failed job: leave out {', '.join(given)}.")
+def _refuse(options: Mapping[str, Any], names: Sequence[str], why: str) -> None:
+    if given := [f"--{name}" for name in names if options[name]]:
+        raise refusal(f"{why}: leave out {', '.join(given)}.")
 
 
 def _attempts_table(attempts: list[Attempt]) -> str:

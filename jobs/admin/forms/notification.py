@@ -1,0 +1,40 @@
+"""The form of a notification rule: its filters are chosen, not typed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+
+from jobs import queue_names
+from jobs.admin.forms.definitions import choices
+from jobs.models import NotificationRule
+
+ANY = "(any)"
+
+
+class NotificationRuleForm(forms.ModelForm):
+    """A misspelt filter would let nothing pass, and nobody would be told."""
+
+    class Meta:
+        model = NotificationRule
+        fields = ("name", "enabled", "channel", "target", "queue", "definition", "cooldown")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        definitions = [("", ANY), *choices(self.instance.definition)[1:]]
+        self._offer("queue", _queues(self.instance.queue))
+        self._offer("definition", definitions)
+
+    def _offer(self, name: str, options: list[tuple[str, Any]]) -> None:
+        # Who may only look has no such field.
+        if name in self.fields:
+            old = self.fields[name]
+            self.fields[name] = forms.ChoiceField(
+                choices=options, required=False, label=old.label, help_text=old.help_text
+            )
+
+
+def _queues(kept: str) -> list[tuple[str, Any]]:
+    names = dict.fromkeys([*queue_names.known(), *([kept] if kept else [])])
+    return [("", ANY), *((name, name) for name in names)]

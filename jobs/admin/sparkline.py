@@ -1,0 +1,42 @@
+"""A row of bars the height of a line: how often something happened, hour by hour."""
+
+from __future__ import annotations
+
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from jobs.failures.patterns import Trend
+
+BAR, GAP, HEIGHT = 3, 1, 20
+
+
+def sparkline(trend: Trend) -> SafeString:
+    """The trend as bars, the current hour at the right; the tallest bar fills the height. An hour
+    with a failure has a bar that can be seen. The words beside it are for who cannot see it."""
+    top = max(trend.counts, default=0)
+    width = len(trend.counts) * (BAR + GAP)
+    bars = format_html_join(
+        "",
+        '<rect x="{}" y="{}" width="{}" height="{}"></rect>',
+        (
+            (place * (BAR + GAP), HEIGHT - height, BAR, height)
+            for place, count in enumerate(trend.counts)
+            if (height := _height(count, top))
+        ),
+    )
+    told = f"{trend.amount} in the last {len(trend.counts)} hours, {trend.counts[-1]:,} in this one"
+    return format_html(
+        '<svg class="jobs-sparkline" role="img" aria-label="{}" width="{}" height="{}" '
+        'viewBox="0 0 {} {}"><title>{}</title>{}</svg>',
+        told,
+        width,
+        HEIGHT,
+        width,
+        HEIGHT,
+        told,
+        bars,
+    )
+
+
+def _height(count: int, top: int) -> int:
+    return max(2, round(count * HEIGHT / top)) if count else 0
