@@ -18,11 +18,12 @@ class JobsConfig(AppConfig):
 
     def ready(self) -> None:
         from jobs import checks, compat, events
-        from jobs.scheduling import declared, planning
+        from jobs.scheduling import declared, planning, sealing
 
         compat.register_framework()
         checks.register_checks()
         events.connect_logging()
+        sealing.connect()
         planning.connect()
         declared.connect()
         # Whatever is decorated there is registered, so that a worker knows what it can run.

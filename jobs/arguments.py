@@ -1,22 +1,27 @@
 """Arguments and results: checked against the signature, encoded as JSON, and decoded again.
 
 A model instance is stored as its key, `{"$model": "app.model", "pk": 7}`, and fetched again when
-the job starts, so that a job sees the row as it is then.
+the job starts, so that a job sees the row as it is then. The values of sensitive parameters are
+stored as `{"$encrypted": "…"}`, and are plain from the start of an attempt to its end only.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from django.apps import apps
 from django.db.models import Model
 
 from jobs.compat import normalize_json
-from jobs.exceptions import InvalidArguments, MissingObject
+from jobs.exceptions import InvalidArguments, MissingObject, Undecryptable
 from jobs.parameters import MODEL_KEY, check, positional_name, shown
 from jobs.plain_calls import is_storable_text, plain_calls
+from jobs.privacy.coverage import covers
+from jobs.privacy.encryption import ENCRYPTED, is_sealed, unseal
+from jobs.privacy.masking import MASK
+from jobs.privacy.sealing import sealed
 
 if TYPE_CHECKING:
     from jobs.definitions import JobDefinition
@@ -25,6 +30,13 @@ UNSTORABLE = "text with a NUL character (\\x00) or a lone surrogate cannot be st
 
 _json = json.JSONEncoder(separators=(",", ":")).encode
 
+
+class Guard(Protocol):
+    """Who keeps what was decrypted out of sight, such as the `CurrentJob`."""
+
+    def protect(self, value: Any) -> None: ...
+
+
 Payload = dict[str, Any]
 """`{"args": […], "kwargs": {…}}`, as in `Job.arguments`."""
 
@@ -32,8 +44,11 @@ Payload = dict[str, Any]
 def encode(definition: JobDefinition, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Payload:
     """Check the arguments of a call and return them as the JSON that the ledger stores.
 
-    Raises InvalidArguments, naming the parameter, the value and the rule.
+    Raises InvalidArguments, naming the parameter, the value and the rule, and
+    EncryptionUnavailable where a value is sensitive and there is no key.
     """
+    if definition.sensitive:
+        return sealed(definition, encode_any(definition, args, kwargs))
     plain = plain_calls(definition.func, definition.takes_context)
     if plain is not None and plain.write(args, kwargs) is not None:
         return {"args": list(args), "kwargs": dict(kwargs)}
@@ -42,6 +57,8 @@ def encode(definition: JobDefinition, args: Sequence[Any], kwargs: Mapping[str, 
 
 def encoder(definition: JobDefinition) -> Callable[[Sequence[Any], Mapping[str, Any]], str]:
     """What does the same as `encode` for many calls of one definition, and returns JSON text."""
+    if definition.sensitive:
+        return lambda args, kwargs: _json(encode(definition, args, kwargs))
     plain = plain_calls(definition.func, definition.takes_context)
 
     def encoded(args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
@@ -72,7 +89,8 @@ def encode_any(
 def check_payload(definition: JobDefinition, payload: Payload) -> Payload:
     """Check arguments that are JSON already, such as those of a form or a retry.
 
-    Raises InvalidArguments. A stored model key passes for the model.
+    Raises InvalidArguments, and EncryptionUnavailable as `encode`. A stored model key passes for
+    the model. What is encrypted is checked as the value that it holds, and stays as it is.
     """
     if not isinstance(payload, Mapping) or not set(payload) <= {"args", "kwargs"}:
         raise InvalidArguments(
@@ -80,21 +98,52 @@ def check_payload(definition: JobDefinition, payload: Payload) -> Payload:
         )
     args, kwargs = payload.get("args", []), payload.get("kwargs", {})
     if not isinstance(args, Sequence) or isinstance(args, str):
-        raise InvalidArguments(definition.path, "args", f"{shown(args)} is not a list", args)
+        secret = bool(definition.sensitive)
+        rule = f"{MASK if secret else shown(args)} is not a list"
+        raise InvalidArguments(definition.path, "args", rule, None if secret else args)
     if not isinstance(kwargs, Mapping):
-        raise InvalidArguments(
-            definition.path, "kwargs", f"{shown(kwargs)} is not an object", kwargs
-        )
+        secret = bool(definition.sensitive)
+        rule = f"{MASK if secret else shown(kwargs)} is not an object"
+        raise InvalidArguments(definition.path, "kwargs", rule, None if secret else kwargs)
+    if definition.sensitive or any(map(is_sealed, (*args, *kwargs.values()))):
+        return _check_sealed(definition, args, kwargs)
     return encode(definition, args, kwargs)
 
 
-def decode(payload: Payload) -> tuple[list[Any], dict[str, Any]]:
-    """Return the arguments of a call, model instances fetched.
+def _check_sealed(
+    definition: JobDefinition, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> Payload:
+    try:
+        plain_args = [unseal(value) if is_sealed(value) else value for value in args]
+        plain_kwargs = {
+            name: unseal(value) if is_sealed(value) else value for name, value in kwargs.items()
+        }
+    except Undecryptable as error:
+        raise InvalidArguments(definition.path, "arguments", str(error)) from None
+    payload = encode_any(definition, plain_args, plain_kwargs)
+    # Also those of parameters that are sensitive no longer: what is secret does not become plain.
+    payload["args"] = [
+        value if is_sealed(value) else plain
+        for value, plain in zip(args, payload["args"], strict=True)
+    ]
+    payload["kwargs"] |= {name: value for name, value in kwargs.items() if is_sealed(value)}
+    return sealed(definition, payload)
 
-    Raises MissingObject if one is gone.
+
+def decode(payload: Payload, guard: Guard | None = None) -> tuple[list[Any], dict[str, Any]]:
+    """Return the arguments of a call, decrypted, and model instances fetched. The `guard` is told
+    of each value that was decrypted.
+
+    Raises MissingObject if an instance is gone, and Undecryptable.
     """
     args, kwargs = payload.get("args", []), payload.get("kwargs", {})
-    return [_decode(value) for value in args], {name: _decode(kwargs[name]) for name in kwargs}
+    # What is encrypted is an object; most arguments are none, and are not asked further.
+    return [
+        _decode(value) if type(value) is not dict else _opened(value, guard) for value in args
+    ], {
+        name: _decode(value) if type(value) is not dict else _opened(value, guard)
+        for name, value in kwargs.items()
+    }
 
 
 def encode_result(value: Any) -> Any:
@@ -135,10 +184,16 @@ def _is_storable(value: Any) -> bool:
 
 def _encode(definition: JobDefinition, name: str, value: Any) -> Any:
     try:
+        if is_sealed(value):
+            raise ValueError(f"an object with the key {ENCRYPTED} alone is an encrypted value")
         return _plain(_keys_of_models(value))
     except (TypeError, ValueError, RecursionError) as error:
+        secret = covers(definition, name)
         raise InvalidArguments(
-            definition.path, name, f"{shown(value)} cannot be stored as JSON: {error}", value
+            definition.path,
+            name,
+            f"{MASK if secret else shown(value)} cannot be stored as JSON: {error}",
+            None if secret else value,
         ) from None
 
 
@@ -152,6 +207,18 @@ def _keys_of_models(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _keys_of_models(item) for key, item in value.items()}
     return value
+
+
+def _opened(value: dict[str, Any], guard: Guard | None) -> Any:
+    if not is_sealed(value):
+        return _decode(value)
+    plain = unseal(value)
+    if guard is not None:
+        guard.protect(plain)
+    try:
+        return _decode(plain)
+    except MissingObject as error:
+        raise MissingObject(error.model, MASK) from None
 
 
 def _decode(value: Any) -> Any:

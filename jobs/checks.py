@@ -116,6 +116,25 @@ def check_definitions(**kwargs: Any) -> Iterable[CheckMessage]:
             )
 
 
+def check_sensitive(**kwargs: Any) -> Iterable[CheckMessage]:
+    """E006: jobs with sensitive arguments could neither be enqueued nor run."""
+    from jobs import registry
+    from jobs.privacy import encryption
+
+    if settings.check():
+        # E001 may be about the keys.
+        return
+    for definition in registry.all():
+        if definition.sensitive and (why := encryption.unavailable()):
+            yield Error(
+                f"{definition.path} has sensitive arguments ({', '.join(definition.sensitive)}): "
+                f"{why}",
+                hint="Install jobsite[encryption] and set JOBS_ENCRYPTION_KEYS; see "
+                "docs/configuration.md.",
+                id="jobs.E006",
+            )
+
+
 def check_cache(**kwargs: Any) -> Iterable[CheckMessage]:
     """W003: clusters tell qinfo and qmonitor of themselves through the cache (trap T20)."""
     default = django_settings.CACHES.get("default", {})
@@ -161,6 +180,7 @@ def register_checks() -> None:
         check_transactions,
         check_backend,
         check_definitions,
+        check_sensitive,
         check_cache,
         check_django_q2,
         check_limits,

@@ -23,6 +23,7 @@ from jobs.exceptions import JobsConfigurationError
 from jobs.failures.rules import Rule, rule_of_setting
 from jobs.setting_rules import (
     duration,
+    encryption_keys,
     flag,
     optional,
     queue_list,
@@ -211,6 +212,11 @@ class Settings:
     def UNDO_WINDOW(self) -> dt.timedelta:
         """How long failed jobs that were forgotten can be restored; 0 deletes them at once."""
         return duration("JOBS_UNDO_WINDOW", self._get("UNDO_WINDOW", dt.timedelta(hours=1)))
+
+    @cached_property
+    def ENCRYPTION_KEYS(self) -> tuple[str, ...]:
+        """Keys for the sensitive arguments of jobs: the first encrypts, each decrypts."""
+        return encryption_keys("JOBS_ENCRYPTION_KEYS", self._get("ENCRYPTION_KEYS", ()))
 
     @cached_property
     def DJANGO_Q2_PICKLE(self) -> bool:

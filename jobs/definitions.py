@@ -53,6 +53,9 @@ class JobDefinition(Task):
     """When the job should be done, a time or a duration from enqueueing: earliest first."""
     tags: Any = ()
     """Words to find the job by: a list, or a callable of the job's arguments that returns one."""
+    sensitive: tuple[str, ...] = ()
+    """Names of parameters whose values are encrypted in the ledger and masked wherever anybody
+    looks; see `jobs.privacy.coverage`."""
     on_failure: Callable[..., Any] | None = None
     """Called with the exception, once, when the job has failed for good."""
     discard_when_missing: bool = False
@@ -153,6 +156,7 @@ _DECLARATION_ONLY = frozenset(
         "recover",
         "internal",
         "declared",
+        "sensitive",
     )
 )
 _PICKLED = frozenset(item.name for item in fields(JobDefinition))

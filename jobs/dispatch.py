@@ -20,6 +20,8 @@ from jobs.execution.middleware.contract import AtEnqueue, at_enqueue
 from jobs.execution.policy import overrides_of
 from jobs.identifiers import uuid7, uuid7s
 from jobs.ledger import Ledger, ledger
+from jobs.privacy.coverage import coverage_of
+from jobs.privacy.scrubbing import Scrubber
 from jobs.uniqueness import locks
 from jobs.uniqueness.calls import Uniqueness
 
@@ -77,8 +79,8 @@ leaves to it: how `jobs.testing` fakes jobs. None outside of tests."""
 def new_job(definition: JobDefinition, args: Sequence[Any], kwargs: Mapping[str, Any]) -> NewJob:
     """A job of this definition, checked.
 
-    Raises InvalidArguments if the arguments do not fit, and InvalidOption if no worker could
-    import the definition or no queue of that name can be.
+    Raises InvalidArguments if the arguments do not fit, InvalidOption if no worker could import the
+    definition or no queue of that name can be, and EncryptionUnavailable.
     """
     payload = arguments.encode(definition, args, kwargs)
     return _assemble(definition, payload, args, kwargs)
@@ -101,7 +103,7 @@ def new_job_from(
     """A job of a registered definition from arguments that are JSON already, checked: what the
     admin, schedules and retries dispatch.
 
-    Raises UnknownDefinition, InvalidArguments and InvalidOption.
+    Raises UnknownDefinition, InvalidArguments, InvalidOption and EncryptionUnavailable.
     """
     definition = registry.get(name)
     checked = arguments.check_payload(definition, payload)
@@ -236,12 +238,17 @@ def _assemble(
 def _unique_of(
     definition: JobDefinition, unique: AtEnqueue, args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> Uniqueness:
+    scrub = (
+        Scrubber(*coverage_of(definition).values(args, kwargs)) if definition.sensitive else None
+    )
     try:
-        return unique.of_call(definition, args, kwargs)
+        found = unique.of_call(definition, args, kwargs)
     except Exception as error:
+        told = repr(error) if scrub is None else scrub.text(repr(error))
         raise InvalidArguments(
-            definition.path, "middleware", f"the key of {type(unique).__name__} raised {error!r}"
-        ) from error
+            definition.path, "middleware", f"the key of {type(unique).__name__} raised {told}"
+        ) from (error if scrub is None else None)
+    return found if scrub is None else replace(found, secret=scrub.holds(found.label))
 
 
 def _tags_of(
@@ -251,12 +258,34 @@ def _tags_of(
 
     if not callable(definition.tags):
         return tuple(definition.tags)
+    if definition.sensitive:
+        return _tags_without_secrets(definition, args, kwargs)
     try:
         return checked_tags(definition.tags(*args, **kwargs))
     except Exception as error:
         raise InvalidArguments(
             definition.path, "tags", f"the callable for the tags raised {error!r}"
         ) from error
+
+
+def _tags_without_secrets(
+    definition: JobDefinition, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> tuple[str, ...]:
+    from jobs.options import checked_tags
+
+    scrub = Scrubber(*coverage_of(definition).values(args, kwargs))
+    try:
+        tags = checked_tags(definition.tags(*args, **kwargs))
+    except Exception as error:
+        told = scrub.text(repr(error))
+        raise InvalidArguments(
+            definition.path, "tags", f"the callable for the tags raised {told}"
+        ) from None
+    if any(map(scrub.holds, tags)):
+        raise InvalidArguments(
+            definition.path, "tags", "one of them has the value of a sensitive argument in it"
+        )
+    return tags
 
 
 def _instances(

@@ -15,6 +15,13 @@ class JobsConfigurationError(JobsError, ImproperlyConfigured):
     """A JOBS_* setting is not valid."""
 
 
+class EncryptionUnavailable(JobsConfigurationError):
+    """Sensitive arguments cannot be encrypted here, so the job is not enqueued."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"Sensitive arguments cannot be encrypted: {why}")
+
+
 class InvalidDefinition(JobsError, TypeError):
     """An option of a job definition is not valid."""
 
@@ -96,6 +103,21 @@ class MissingObject(JobsError):
         self.model = model
         self.pk = pk
         super().__init__(f"{model} with primary key {pk!r} no longer exists")
+
+
+class Undecryptable(JobsError):
+    """A sensitive argument cannot be decrypted with the keys of this process."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"A sensitive argument cannot be decrypted: {why}")
+
+
+class NothingSensitive(JobsError):
+    """A job has no sensitive arguments to reveal."""
+
+    def __init__(self, job_id: Any) -> None:
+        self.job_id = job_id
+        super().__init__(f"Job {job_id} has no sensitive arguments.")
 
 
 class NotAllowedInState(JobsError):

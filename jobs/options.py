@@ -14,6 +14,7 @@ from jobs.exceptions import InvalidDefinition
 from jobs.execution import backoff as backoffs
 from jobs.execution.middleware import contract as middleware
 from jobs.execution.recover import Recover
+from jobs.privacy.coverage import checked_names
 
 if TYPE_CHECKING:
     from jobs.definitions import JobDefinition
@@ -61,6 +62,10 @@ def normalized(definition: JobDefinition) -> dict[str, Any]:
             item.check(definition)
     if not callable(definition.tags):
         options["tags"] = checked_tags(definition.tags)
+    if definition.sensitive != ():
+        options["sensitive"] = checked_names(
+            definition.sensitive, definition.func, definition.takes_context
+        )
     _check_choice("on_crash", definition.on_crash, ON_CRASH)
     _check_choice("delivery", definition.delivery, DELIVERY)
     if definition.recover is not None and not isinstance(definition.recover, Recover):

@@ -54,11 +54,13 @@ def check(definition: JobDefinition, args: Sequence[Any], kwargs: Mapping[str, A
                 given = [(name, value)]
         for label, item in given:
             if not fits(item, parameter.annotation):
+                secret = name in definition.sensitive
                 raise InvalidArguments(
                     definition.path,
                     label,
-                    f"{shown(item)} is not {_type_name(parameter.annotation)}",
-                    item,
+                    f"{'its value' if secret else shown(item)} is not "
+                    f"{_type_name(parameter.annotation)}",
+                    None if secret else item,
                 )
 
 

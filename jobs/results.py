@@ -14,6 +14,7 @@ from jobs.execution.policy import restore
 from jobs.ledger.outcome import ClaimedJob
 from jobs.models import Attempt, Job, JobState
 from jobs.models.states import AttemptOutcome
+from jobs.privacy.masking import masked
 
 STATUSES = {
     JobState.BLOCKED: TaskResultStatus.READY,
@@ -110,6 +111,8 @@ def _result(
     worker_ids: list[str] | None = None,
     **times: Any,
 ) -> TaskResult[Any]:
+    if definition.sensitive:
+        arguments = masked(definition, arguments)
     moments = dict.fromkeys(("enqueued_at", "started_at", "finished_at", "last_attempted_at"))
     result: TaskResult[Any] = TaskResult(
         task=definition,

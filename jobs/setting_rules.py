@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 from collections.abc import Callable
 from typing import Any
@@ -57,6 +58,28 @@ def flag(name: str, value: Any) -> bool:
     if not isinstance(value, bool):
         raise refused(name, value, "must be True or False")
     return value
+
+
+def encryption_keys(name: str, value: Any) -> tuple[str, ...]:
+    """Keys of Fernet in their order. Raises JobsConfigurationError, which shows none of them."""
+    if not isinstance(value, list | tuple):
+        raise JobsConfigurationError(f"{name}: must be a list of keys")
+    for number, key in enumerate(value, 1):
+        if not _is_fernet_key(key):
+            raise JobsConfigurationError(
+                f"{name}: key {number} of {len(value)}: must be 32 bytes in URL-safe Base64, which "
+                "are 44 characters"
+            )
+    if len(set(value)) != len(value):
+        raise JobsConfigurationError(f"{name}: has a key twice")
+    return tuple(value)
+
+
+def _is_fernet_key(key: Any) -> bool:
+    try:
+        return isinstance(key, str) and len(base64.b64decode(key, b"-_", validate=True)) == 32
+    except ValueError:
+        return False
 
 
 def queue_list(name: str, value: Any) -> tuple[str, ...]:

@@ -146,6 +146,8 @@ JOBS_POOLS = {
         "timeout": job_timeout,
     },
 }
+# Encrypt the sensitive arguments of jobs. Without one a job that has such arguments is refused.
+JOBS_ENCRYPTION_KEYS = env.listing("JOBS_ENCRYPTION_KEYS")
 Q_CLUSTER = {
     "name": "jobsite",
     "label": "django-q2",

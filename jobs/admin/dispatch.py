@@ -14,8 +14,10 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.views import View
+from django.views.decorators.debug import sensitive_post_parameters
 
 from jobs import audit, dispatch, registry
 from jobs.admin.forms.arguments import ArgumentsForm
@@ -34,6 +36,8 @@ class DispatchView(View):
 
     model_admin: ModelAdmin[Any] | None = None
 
+    # Pages for developers and mails to ADMINS about an error would show what was typed.
+    @method_decorator(sensitive_post_parameters())
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not request.user.has_perms(["jobs.view_job", "jobs.dispatch_job"]):
             raise PermissionDenied
@@ -57,7 +61,9 @@ class DispatchView(View):
         if definition is None:
             messages.error(request, f"No job definition {name!r} can be dispatched.")
             return HttpResponseRedirect(reverse("admin:jobs_job_dispatch"))
-        arguments = ArgumentsForm(definition, request.POST)
+        # Of what the form does not show, the values of the job to copy are kept.
+        stored = self._like(request, definition)[0] if definition.sensitive else None
+        arguments = ArgumentsForm(definition, request.POST, stored=stored)
         form = DispatchForm(definition, request.POST)
         # Both are checked, so that all errors are shown at once.
         if all([arguments.is_valid(), form.is_valid()]):

@@ -16,6 +16,7 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
 from jobs.models import FailureGroup, GroupStatus, Job, JobState
+from jobs.privacy.masking import without_sealed
 
 NOTHING = "\N{EN DASH}"
 NO_LIMIT = "\N{INFINITY}"
@@ -133,8 +134,10 @@ def duration(length: dt.timedelta | None, *, coarse: bool = False) -> str:
 
 
 def pretty_json(value: Any) -> SafeString:
-    """JSON for reading; a huge value is cut, and says so."""
-    text = json.dumps(value, indent=2, ensure_ascii=False, sort_keys=False, default=str)
+    """JSON for reading, what is encrypted in it masked; a huge value is cut, and says so."""
+    text = json.dumps(
+        without_sealed(value), indent=2, ensure_ascii=False, sort_keys=False, default=str
+    )
     return preformatted(text, "jobs-json")
 
 

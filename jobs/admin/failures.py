@@ -17,7 +17,7 @@ from jobs import registry
 from jobs.admin import actions, display, filters, periods, search
 from jobs.admin.editing import EditView, refusal_of_edit
 from jobs.admin.operations import Operation, action_of
-from jobs.admin.readonly import ReadOnlyAdmin
+from jobs.admin.revealing import RevealsArguments
 from jobs.models import FailedJob, FailureGroup, FailureReason, Job
 
 SIBLINGS = 1_000
@@ -25,7 +25,7 @@ MESSAGE_SHOWN = 200
 
 
 @admin.register(FailedJob)
-class FailedJobAdmin(ReadOnlyAdmin):
+class FailedJobAdmin(RevealsArguments):
     """Every failed job that was not forgotten, the latest first."""
 
     list_display: tuple[str, ...] = (
@@ -155,6 +155,7 @@ class FailedJobAdmin(ReadOnlyAdmin):
             "siblings_url": f"{changelist}?{urlencode({'fingerprint': row.fingerprint})}",
             "job": known.get(row.job_id),
             "retried_as": known.get(row.retried_as_id) if row.retried_as_id else None,
+            **self.arguments_of(request, row),
         }
 
     def _edit_url(self, request: HttpRequest, row: FailedJob) -> str:

@@ -20,7 +20,7 @@ from jobs.admin import actions, display, filters, lineage, periods, search
 from jobs.admin.dispatch import DispatchView
 from jobs.admin.editing import CloneView, refusal_of_clone
 from jobs.admin.operations import action_of
-from jobs.admin.readonly import ReadOnlyAdmin
+from jobs.admin.revealing import RevealsArguments
 from jobs.admin.timeline import timeline_of
 from jobs.definitions import JobDefinition
 from jobs.execution.policy import Policy
@@ -34,7 +34,7 @@ GROUPS = 8
 
 
 @admin.register(Job)
-class JobAdmin(ReadOnlyAdmin):
+class JobAdmin(RevealsArguments):
     """Every job in the ledger, newest first."""
 
     list_display = (
@@ -202,6 +202,7 @@ class JobAdmin(ReadOnlyAdmin):
             "limit_wait": overview.wait_of(row.pk) if row.state == JobState.BLOCKED else None,
             "clone_url": self._clone_url(request, row),
             "copy_url": self._copy_url(request, row, definition),
+            **self.arguments_of(request, row),
         }
 
     def _dispatch_url(self, request: HttpRequest) -> str:

@@ -8,8 +8,10 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
+from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.views.decorators.debug import sensitive_post_parameters
 
 from jobs import audit
 from jobs.admin import display, filters, schedule_actions
@@ -18,6 +20,7 @@ from jobs.admin.operations import action_of
 from jobs.admin.readonly import ListedAdmin
 from jobs.admin.schedule_runs import history_of, runs_of, words_of
 from jobs.models import JobSchedule
+from jobs.privacy.masking import masked
 
 
 @admin.register(JobSchedule)
@@ -120,6 +123,7 @@ class JobScheduleAdmin(ListedAdmin):
             runs, trouble = runs_of(schedule)
             context |= {
                 "schedule": schedule,
+                "arguments": masked(schedule.definition, schedule.arguments),
                 "words": words_of(schedule),
                 "runs": runs,
                 "rule_error": trouble,
@@ -127,6 +131,11 @@ class JobScheduleAdmin(ListedAdmin):
                 "buttons": self.buttons(request, schedule),
             }
         return super().render_change_form(request, context, *args, **kwargs)
+
+    # Pages for developers and mails to ADMINS about an error would show what was typed.
+    @method_decorator(sensitive_post_parameters())
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        return super().changeform_view(request, *args, **kwargs)
 
     def save_model(
         self, request: HttpRequest, obj: JobSchedule, form: ModelForm[JobSchedule], change: bool
@@ -174,17 +183,21 @@ RECORDED = (
 def differences(
     before: JobSchedule | None, after: JobSchedule
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What an operator may edit and has changed, before and after; all of it for a new schedule."""
+    """What an operator may edit and has changed, before and after; all of it for a new schedule.
+    Sensitive arguments are masked, since audit entries stay for ever."""
     old: dict[str, Any] = {}
     new: dict[str, Any] = {}
     for name in RECORDED:
         value = getattr(after, name)
         if before is None or getattr(before, name) != value:
-            new[name] = _plain(value)
+            new[name] = _shown(after, name)
             if before is not None:
-                old[name] = _plain(getattr(before, name))
+                old[name] = _shown(before, name)
     return old, new
 
 
-def _plain(value: Any) -> Any:
+def _shown(schedule: JobSchedule, name: str) -> Any:
+    value = getattr(schedule, name)
+    if name == "arguments":
+        return masked(schedule.definition, value)
     return value if isinstance(value, dict | bool | int) or value is None else str(value)

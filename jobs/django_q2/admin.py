@@ -21,7 +21,7 @@ from django_q.models import Failure, OrmQ, Schedule, Success, Task
 from jobs import registry
 from jobs.admin.operations import Operation, Order, Result, Touched, action_of, rows_by_name
 from jobs.admin.readonly import ListedAdmin
-from jobs.django_q2 import resubmission, schedule_arguments, schedule_times
+from jobs.django_q2 import resubmission, schedule_arguments, schedule_times, sensitive
 from jobs.django_q2.schedule_arguments import MalformedSchedule
 
 if TYPE_CHECKING:
@@ -148,6 +148,10 @@ class ScheduleForm(forms.ModelForm):
                     "%(value)s is not a registered job definition. Decorate it with @job, or "
                     "create the schedule in code with django_q.tasks.schedule().",
                     params={"value": value},
+                )
+            if definition.sensitive and name == "func":
+                raise forms.ValidationError(
+                    "%(value)s %(rule)s", params={"value": value, "rule": sensitive.READABLE}
                 )
         return value
 

@@ -9,7 +9,7 @@ from typing import Any
 from django_q.models import Task
 
 from jobs.conf import settings
-from jobs.django_q2 import arguments, functions
+from jobs.django_q2 import arguments, functions, sensitive
 from jobs.exceptions import InvalidArguments, InvalidOption
 
 
@@ -59,11 +59,14 @@ class OldCall:
     def of(cls, task: Mapping[str, Any], key: str) -> OldCall:
         """The call in django-q2's task, checked, as `async_task` gave it to the broker of `key`.
 
-        Raises InvalidArguments for an argument that cannot be stored, and InvalidOption for an
-        option that is not valid or longer than django-q2's table can hold.
+        The sensitive arguments of a job definition are encrypted. Raises InvalidArguments for an
+        argument that cannot be stored, InvalidOption for an option that is not valid or longer than
+        django-q2's table can hold, and EncryptionUnavailable.
         """
         func = _text("func", functions.path_of("func", task["func"]), "func")
         args, kwargs, package = list(task["args"]), dict(task["kwargs"]), None
+        if (definition := sensitive.definition_of(func)) is not None:
+            args, kwargs = sensitive.sealed(definition, args, kwargs, task, key)
         try:
             arguments.check(func, args, kwargs)
         except InvalidArguments:

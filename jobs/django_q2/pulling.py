@@ -19,6 +19,7 @@ from django_q.signing import SignedPackage
 
 from jobs import arguments
 from jobs.conf import settings
+from jobs.django_q2 import sensitive
 from jobs.django_q2.calls import OldCall
 from jobs.django_q2.task import run_task
 from jobs.execution import finishing, rescue
@@ -91,6 +92,7 @@ def _packed(book: Ledger, job: ClaimedJob) -> tuple[str, str] | None:
     try:
         args, kwargs = arguments.decode(job.arguments)
         call = OldCall.stored(*args, **kwargs).unpacked()
+        sensitive.refuse_sealed(call.func, call.args, call.kwargs)
     except Exception as error:
         described = describe(error)
         _fail(book, job, described.exception_class, described.message, described.traceback)

@@ -16,8 +16,9 @@ from django_q.models import Schedule, Task
 from django_q.tasks import async_task
 
 from jobs.conf import settings
-from jobs.django_q2 import schedule_arguments, schedule_times
+from jobs.django_q2 import schedule_arguments, schedule_times, sensitive
 from jobs.django_q2.broker import LedgerBroker
+from jobs.django_q2.schedule_arguments import MalformedSchedule
 from jobs.ledger import ledger
 
 if TYPE_CHECKING:
@@ -108,6 +109,8 @@ def _call(schedule: Schedule) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """The arguments for `async_task`. Raises MalformedSchedule."""
     args = schedule_arguments.positional(schedule.args)
     kwargs = schedule_arguments.keyword(schedule.kwargs)
+    if (args or kwargs) and sensitive.definition_of(schedule.func) is not None:
+        raise MalformedSchedule("func", schedule.func, sensitive.READABLE)
     options = dict(kwargs.get("q_options") or {})
     if schedule.intended_date_kwarg:
         kwargs[schedule.intended_date_kwarg] = schedule.next_run.isoformat()

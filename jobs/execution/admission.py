@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db import InterfaceError, OperationalError
 
 from jobs import arguments, registry
+from jobs.exceptions import InvalidDefinition
 from jobs.execution.middleware.contract import gates_of
 from jobs.limits.known import row_of
+from jobs.privacy.coverage import coverage_of
+from jobs.privacy.scrubbing import Scrubber
 
 if TYPE_CHECKING:
     from jobs.definitions import JobDefinition
@@ -32,9 +36,22 @@ def wants(definition: JobDefinition, job: ClaimedJob) -> list[Want]:
     for gate in gates_of(definition):
         want = gate.want(definition, args, kwargs)
         if want is not None:
+            _refuse_secrets(definition, want, args, kwargs)
             _see_to_row(want.limit, gate.declared_for(definition))
             found.append(want)
     return found
+
+
+def _refuse_secrets(
+    definition: JobDefinition, want: Want, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> None:
+    """Keys are stored and shown as they are."""
+    if definition.sensitive:
+        scrub = Scrubber(*coverage_of(definition).values(args, kwargs))
+        if scrub.holds(want.key):
+            raise InvalidDefinition(
+                f"limit {want.limit!r}: its key has the value of a sensitive argument in it"
+            )
 
 
 class Answer(NamedTuple):

@@ -22,6 +22,7 @@ from jobs.exceptions import InvalidOption, JobFailedForGood, JobReleased, JobSki
 from jobs.execution.backoff import LONGEST as LONGEST_WAIT
 from jobs.ledger.outcome import ClaimedJob, LogLine
 from jobs.ledger.rows import storable
+from jobs.privacy.scrubbing import Scrubber
 
 if TYPE_CHECKING:
     from jobs.execution.policy import Policy
@@ -50,6 +51,8 @@ class CurrentJob:
         self.lines: list[LogLine] = []
         self.call: tuple[Sequence[Any], Mapping[str, Any]] = ((), {})
         """The positional and the keyword arguments that the function gets, for middleware."""
+        self.scrub: Scrubber | None = None
+        """Takes the values of sensitive arguments out of a text; None where there are none."""
 
     @property
     def id(self) -> UUID:
@@ -70,7 +73,7 @@ class CurrentJob:
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """`{"args": […], "kwargs": {…}}`, as stored."""
+        """`{"args": […], "kwargs": {…}}`, as stored: sensitive ones are encrypted."""
         return self._claimed.arguments
 
     @property
@@ -161,7 +164,7 @@ class CurrentJob:
         for name, value in (("done", done), ("total", total)):
             if not ((value is None and name == "total") or _is_finite(value)):
                 raise InvalidOption(name, value, "must be a finite number")
-        self._progress = {"done": done, "total": total, "message": storable(str(message))}
+        self._progress = {"done": done, "total": total, "message": storable(self._told(message))}
         if monotonic() - self._reported >= REPORT_EVERY:
             self._report()
 
@@ -174,10 +177,21 @@ class CurrentJob:
         if level not in LOG_LEVELS:
             raise InvalidOption("level", level, f"must be one of {', '.join(LOG_LEVELS)}")
         if len(self.lines) < MOST_LOG_LINES:
-            self.lines.append(LogLine(timezone.now(), level, str(message)))
+            self.lines.append(LogLine(timezone.now(), level, self._told(message)))
         elif len(self.lines) == MOST_LOG_LINES:
             note = f"more than {MOST_LOG_LINES} lines; the rest was dropped"
             self.lines.append(LogLine(timezone.now(), "warning", note))
+
+    def protect(self, value: Any) -> None:
+        """Keep this value, and the texts in it, out of all that is stored of this attempt: lines,
+        progress, result, message and traceback."""
+        if self.scrub is None:
+            self.scrub = Scrubber()
+        self.scrub.add(value)
+
+    def _told(self, message: object) -> str:
+        text = str(message)
+        return text if self.scrub is None else self.scrub.text(text)
 
     def should_stop(self) -> bool:
         """Whether the job had better end soon: it was cancelled, or its worker is stopping.

@@ -5,6 +5,10 @@ from __future__ import annotations
 import traceback
 from dataclasses import dataclass
 from types import TracebackType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jobs.privacy.scrubbing import Scrubber
 
 LONGEST_MESSAGE = 10_000
 LONGEST_TRACEBACK = 100_000
@@ -23,18 +27,23 @@ def class_path(error: BaseException | type[BaseException]) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
-def describe(error: BaseException) -> Described:
-    """The class, message and traceback of an exception, each bounded.
+def describe(error: BaseException, scrub: Scrubber | None = None) -> Described:
+    """The class, message and traceback of an exception, each bounded and scrubbed.
 
     The frames of the runner are left out; of an overlong traceback the middle is.
     """
     text = "".join(
         traceback.format_exception(type(error), error, _without_runner(error.__traceback__))
     )
-    return Described(class_path(error), _message(error)[:LONGEST_MESSAGE], _shortened(text))
+    message = message_of(error)
+    if scrub is not None:
+        # Before anything is cut, since half of a value would not be found.
+        text, message = scrub.text(text), scrub.text(message)
+    return Described(class_path(error), message[:LONGEST_MESSAGE], _shortened(text))
 
 
-def _message(error: BaseException) -> str:
+def message_of(error: BaseException) -> str:
+    """What the exception says, or that it cannot say it."""
     try:
         return str(error)
     except Exception as broken:

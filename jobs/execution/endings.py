@@ -14,6 +14,7 @@ from jobs.exceptions import (
     JobTimeout,
     MissingObject,
     RetriesExpired,
+    Undecryptable,
     UnknownDefinition,
 )
 from jobs.execution import retrying
@@ -27,16 +28,18 @@ from jobs.models.states import AttemptOutcome, FailureReason, JobState
 
 if TYPE_CHECKING:
     from jobs.definitions import JobDefinition
+    from jobs.privacy.scrubbing import Scrubber
 
 
-def skipped(claimed: ClaimedJob, skip: JobSkipped, started: int) -> Outcome:
+def skipped(claimed: ClaimedJob, skip: JobSkipped, started: int, scrub: Scrubber | None) -> Outcome:
     """Of a job that need not run."""
+    told = f"skipped: {skip.reason}"
     return Outcome(
         job=claimed,
         outcome=AttemptOutcome.SUCCEEDED,
         state=JobState.SUCCEEDED,
-        result=skip.result,
-        detail=f"skipped: {skip.reason}",
+        result=skip.result if scrub is None else scrub.json(skip.result),
+        detail=told if scrub is None else scrub.text(told),
         started=started,
         finished=claimed.now(),
     )
@@ -116,12 +119,13 @@ def raised(
     definition: JobDefinition | None,
     error: BaseException,
     started: int,
+    scrub: Scrubber | None,
 ) -> Outcome:
     now = claimed.now()
     decision, error = _decide(claimed, policy, definition, error, moment(now))
     if isinstance(error, JobFailedForGood):
         error = error.cause
-    described = describe(error)
+    described = describe(error, scrub)
     kind = AttemptOutcome.TIMED_OUT if isinstance(error, JobTimeout) else AttemptOutcome.FAILED
     if decision is retrying.DISCARD:
         kind = AttemptOutcome.DISCARDED
@@ -136,7 +140,7 @@ def raised(
         message=described.message,
         traceback=described.traceback,
         is_exception=True,
-        error=error,
+        error=error if scrub is None else scrub.stand_in(error),
     )
     if decision.reason is not None:
         _fail(outcome, definition, decision.reason)
@@ -156,8 +160,8 @@ def _decide(
         return retrying.DISCARD, error
     if isinstance(error, RetriesExpired):
         return retrying.failed(FailureReason.EXPIRED), error
-    # Neither the code nor the arguments get better by waiting.
-    if isinstance(error, InvalidArguments | UnknownDefinition):
+    # Neither the code nor the arguments nor the keys get better by waiting.
+    if isinstance(error, InvalidArguments | UnknownDefinition | Undecryptable):
         return retrying.failed(FailureReason.EXCEPTION), error
     try:
         return retrying.after_exception(claimed, policy, definition, error, now), error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache, partial
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from jobs.conf import Pool
 from jobs.exceptions import (
     InvalidArguments,
     JobReleased,
+    JobsError,
     JobSkipped,
     JobTimeout,
     RetriesExpired,
@@ -28,6 +30,7 @@ from jobs.execution.timeouts import TimeLimit, time_limit
 from jobs.ledger.moments import moment
 from jobs.ledger.outcome import ClaimedJob, Outcome
 from jobs.models.states import AttemptOutcome, JobState
+from jobs.privacy.coverage import coverage_of
 
 if TYPE_CHECKING:
     from jobs.definitions import JobDefinition
@@ -64,7 +67,8 @@ def run(
         if refusal is None:
             outcome = _attempt(claimed, policy, definition, job, started, limit)
         else:
-            outcome = endings.raised(claimed, policy, definition, refusal, started)
+            _protect_all(claimed, definition, job)
+            outcome = endings.raised(claimed, policy, definition, refusal, started, job.scrub)
     if interruptible and isinstance(outcome.error, KeyboardInterrupt) and policy.may_repeat:
         outcome = endings.interrupted_by_hand(outcome)
     outcome.logs = job.lines
@@ -93,9 +97,15 @@ def _attempt(
             worker_id=claimed.worker_id,
         )
         framework_events.started(definition, claimed)
-        args, kwargs = arguments.decode(claimed.arguments)
+        args, kwargs = arguments.decode(claimed.arguments, job)
+        if definition.sensitive:
+            # Those too that were stored before their parameter was called sensitive.
+            for value in coverage_of(definition).values(args, kwargs):
+                job.protect(value)
         value = _call(definition, claimed, policy, job, limit, args, kwargs)
         result = arguments.encode_result(value)
+        if job.scrub is not None:
+            result = job.scrub.json(result)
         job.flush()
         return Outcome(
             job=claimed,
@@ -106,13 +116,21 @@ def _attempt(
             finished=claimed.now(),
         )
     except JobSkipped as skipped:
-        return endings.skipped(claimed, skipped, started)
+        return endings.skipped(claimed, skipped, started, job.scrub)
     except JobReleased as release:
         if job.worker_stops() and policy.may_repeat:
             return endings.interrupted(claimed, release, started)
         return endings.released(claimed, policy, definition, release, started)
     except BaseException as error:
-        return endings.raised(claimed, policy, definition, error, started)
+        return endings.raised(claimed, policy, definition, error, started, job.scrub)
+
+
+def _protect_all(claimed: ClaimedJob, definition: JobDefinition | None, job: CurrentJob) -> None:
+    """Keep the sensitive arguments of a job that is not started out of what is told of it."""
+    if definition is not None and definition.sensitive:
+        # What cannot be decrypted, or fetched, is in no text either.
+        with suppress(JobsError):
+            arguments.decode(claimed.arguments, job)
 
 
 def _refuse_late_start(claimed: ClaimedJob, now: int) -> None:

@@ -16,11 +16,12 @@ from jobs.arguments import Payload
 from jobs.audit import Actor
 from jobs.conf import settings as conf
 from jobs.definitions import JobDefinition
-from jobs.exceptions import InvalidOption, JobsError, NotAllowedInState
+from jobs.exceptions import DuplicateJob, InvalidOption, JobsError, NotAllowedInState
 from jobs.failures.redrive import options_of_retry
 from jobs.identifiers import uuid7
 from jobs.models import FINISHED_STATES, FailedJob, Job
 from jobs.parameters import positional_name
+from jobs.privacy.masking import masked
 
 
 class AlreadyRetried(JobsError):
@@ -63,11 +64,14 @@ class Edit:
 
 
 def difference(old: FailedJob | Job, edit: Edit) -> list[Change]:
-    """What would differ, by the names of parameters; empty if nothing does."""
+    """What would differ, by the names of parameters; empty if nothing does. Sensitive values are
+    masked, so of them it tells only that they differ."""
     definition = registry.find(old.definition)
     before, after = _named(definition, old.arguments), _named(definition, edit.arguments)
+    shown_before = _named(definition, masked(definition, old.arguments))
+    shown_after = _named(definition, masked(definition, edit.arguments))
     changes = [
-        Change(name, before.get(name, MISSING), after.get(name, MISSING))
+        Change(name, shown_before.get(name, MISSING), shown_after.get(name, MISSING))
         for name in dict.fromkeys((*before, *after))
         if not _same(before.get(name, MISSING), after.get(name, MISSING))
     ]
@@ -150,7 +154,9 @@ def _made(old: FailedJob | Job, edit: Edit, new_id: UUID | None) -> dispatch.New
 def _insert(made: dispatch.NewJob) -> None:
     try:
         with transaction.atomic(using=conf.DATABASE):
-            dispatch.insert([made])
+            (job_id,) = dispatch.insert([made])
+            if job_id != made.id and made.unique is not None:
+                raise DuplicateJob(made.definition, made.unique.shown, job_id)
     except IntegrityError:
         _refuse_repetition(made.id)
         raise

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
@@ -12,6 +11,7 @@ from django.db.models import QuerySet
 from jobs.conf import settings as conf
 from jobs.ledger import ledger
 from jobs.models import IdempotencyMark, Job
+from jobs.uniqueness.calls import Uniqueness
 
 if TYPE_CHECKING:
     from jobs.execution.context import CurrentJob
@@ -23,10 +23,14 @@ def begin(label: str, job: CurrentJob, keep: dt.timedelta) -> IdempotencyMark | 
 
     What an attempt has begun that failed, or whose worker died, may be begun again by anybody.
     """
-    key = hashlib.blake2b(label.encode(), digest_size=32).hexdigest()
+    key = Uniqueness(label=label).key
     now = ledger().now()
     mark = IdempotencyMark(
-        key=key, label=label[:300], job_id=job.id, fence=job.fence, expires_at=now + keep
+        key=key,
+        label=_shown(label, job)[:300],
+        job_id=job.id,
+        fence=job.fence,
+        expires_at=now + keep,
     )
     rows = IdempotencyMark.objects.using(conf.DATABASE)
     with transaction.atomic(using=conf.DATABASE):
@@ -43,7 +47,7 @@ def begin(label: str, job: CurrentJob, keep: dt.timedelta) -> IdempotencyMark | 
 
 def done(label: str, job: CurrentJob, result: Any, keep: dt.timedelta) -> None:
     """Say that it is done, in the caller's transaction if there is one."""
-    key = hashlib.blake2b(label.encode(), digest_size=32).hexdigest()
+    key = Uniqueness(label=label).key
     now = ledger().now()
     IdempotencyMark.objects.using(conf.DATABASE).filter(
         pk=key, job_id=job.id, fence=job.fence
@@ -62,3 +66,8 @@ def _is_at_it(found: IdempotencyMark, job: CurrentJob) -> bool:
         return False
     rows = Job.objects.using(conf.DATABASE).running()
     return rows.filter(pk=found.job_id, fence=found.fence).exists()
+
+
+def _shown(label: str, job: CurrentJob) -> str:
+    """The label without sensitive arguments."""
+    return label if job.scrub is None else job.scrub.text(label)

@@ -165,6 +165,7 @@ class Job(models.Model):
             ("dispatch_job", "Can dispatch jobs"),
             ("cancel_job", "Can cancel jobs"),
             ("clear_queue", "Can cancel all waiting jobs of a queue"),
+            ("reveal_job", "Can reveal sensitive arguments of jobs"),
         )
         ordering = ("-id",)
         constraints = (

@@ -11,7 +11,13 @@ from django.utils import timezone
 
 from jobs.conf import settings as conf
 from jobs.dispatch import NewJob, new_job_from
-from jobs.exceptions import InvalidArguments, InvalidDefinition, InvalidOption, UnknownDefinition
+from jobs.exceptions import (
+    EncryptionUnavailable,
+    InvalidArguments,
+    InvalidDefinition,
+    InvalidOption,
+    UnknownDefinition,
+)
 from jobs.models import JobSchedule, ScheduleKind
 from jobs.registry import find
 
@@ -193,7 +199,7 @@ def _check_call(schedule: JobSchedule, refuse: Any) -> None:
         return
     try:
         job_of(schedule)
-    except UnknownDefinition as error:
+    except (UnknownDefinition, EncryptionUnavailable) as error:
         refuse("definition", "", str(error))
     except InvalidArguments as error:
         refuse("arguments", "", f"{error.parameter}: {error.rule}")

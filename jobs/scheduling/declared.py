@@ -16,10 +16,12 @@ from django.utils import timezone
 from jobs import audit
 from jobs.audit import Actor
 from jobs.conf import settings as conf
-from jobs.exceptions import JobsError
+from jobs.exceptions import JobsError, Undecryptable
 from jobs.ledger import ledger
 from jobs.models import DroppedDeclaration, JobSchedule, ScheduleKind
 from jobs.models.schedule import JobScheduleQuerySet
+from jobs.privacy.masking import masked
+from jobs.privacy.sealing import opened
 
 from . import declarations
 from .binding import validate
@@ -41,7 +43,8 @@ class CreateReport:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A field of a declared schedule that is not as the code has it."""
+    """A field of a declared schedule that is not as the code has it. Sensitive arguments are
+    masked."""
 
     name: str
     field: str
@@ -209,15 +212,31 @@ def _differences(item: Declaration, schedule: JobSchedule) -> list[Difference]:
     try:
         wanted = _wanted(item, timezone.now())
     except JobsError as error:
-        return [Difference(item.name, "arguments", str(error), schedule.arguments)]
+        shown = masked(schedule.definition, schedule.arguments)
+        return [Difference(item.name, "arguments", str(error), shown)]
     stored = {name: getattr(schedule, name) for name in wanted}
     if isinstance(schedule.arguments, dict):
         stored["arguments"] = {"args": [], "kwargs": {}, **schedule.arguments}
-    return [
+    found = [
         Difference(item.name, name, value, stored[name])
         for name, value in wanted.items()
-        if value != stored[name]
+        if name != "arguments" and value != stored[name]
     ]
+    if not _same_arguments(wanted["arguments"], stored["arguments"]):
+        declared = masked(wanted["definition"], wanted["arguments"])
+        shown = masked(schedule.definition, stored["arguments"])
+        found.append(Difference(item.name, "arguments", declared, shown))
+    return found
+
+
+def _same_arguments(declared: Any, stored: Any) -> bool:
+    """Whether these are the same, also where they are encrypted, which is never twice the same."""
+    if declared == stored:
+        return True
+    try:
+        return bool(opened(declared) == opened(stored))
+    except Undecryptable:
+        return False
 
 
 def _apply(item: Declaration, actor: Actor, reason: str) -> bool:

@@ -6,6 +6,10 @@ import datetime as dt
 import hashlib
 from dataclasses import dataclass
 
+from django.conf import settings
+
+from jobs.privacy.masking import MASK
+
 ON_CONFLICT = ("skip", "replace", "reschedule", "raise")
 
 
@@ -15,6 +19,8 @@ class Uniqueness:
 
     label: str
     """The definition, or the shared name, and the key."""
+    secret: bool = False
+    """Whether the key has a sensitive argument in it, and is not to be shown or stored."""
     until_start: bool = False
     period: dt.timedelta | None = None
     """For so long from its enqueueing no other is enqueued, even if it has ended."""
@@ -26,4 +32,11 @@ class Uniqueness:
 
     @property
     def key(self) -> str:
-        return hashlib.blake2b(self.label.encode(), digest_size=32).hexdigest()
+        """Nobody can guess the label from it who has not the site's secret."""
+        secret = hashlib.blake2b(settings.SECRET_KEY.encode(), digest_size=32).digest()
+        return hashlib.blake2b(self.label.encode(), digest_size=32, key=secret).hexdigest()
+
+    @property
+    def shown(self) -> str:
+        """The label for people."""
+        return f"{self.label.partition(': ')[0]}: {MASK}" if self.secret else self.label

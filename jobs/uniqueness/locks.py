@@ -46,7 +46,7 @@ def _take(job: NewJob) -> UUID | None:
     now = ledger().now()
     lock = UniqueLock(
         key=unique.key,
-        label=unique.label[:300],
+        label=unique.shown[:300],
         job_id=job.id,
         taken_at=now,
         expires_at=now + unique.period if unique.period is not None else None,
@@ -88,7 +88,7 @@ def _give_way(job: NewJob, holder: UUID, now: dt.datetime) -> UUID:
     unique = job.unique
     assert unique is not None
     if unique.on_conflict == "raise":
-        raise DuplicateJob(job.definition, unique.label, holder)
+        raise DuplicateJob(job.definition, unique.shown, holder)
     rows = Job.objects.using(conf.DATABASE).filter(pk=holder)
     waiting = rows.in_state(JobState.SCHEDULED, JobState.READY)
     if unique.wait is not None:
@@ -106,7 +106,7 @@ def _give_way_to_new(job: NewJob, first: NewJob) -> UUID:
     """The same where the other is about to be inserted with this one."""
     assert job.unique is not None
     if job.unique.on_conflict == "raise":
-        raise DuplicateJob(job.definition, job.unique.label, first.id)
+        raise DuplicateJob(job.definition, job.unique.shown, first.id)
     if job.unique.on_conflict == "replace":
         first.arguments = job.arguments
     elif job.unique.on_conflict == "reschedule":

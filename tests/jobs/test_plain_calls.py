@@ -78,7 +78,12 @@ def definition_with(given: list[inspect.Parameter]) -> Any:
     signature = inspect.Signature(given)
     function.__signature__ = signature  # type: ignore[attr-defined]
     return SimpleNamespace(
-        path="some.job", label="job", func=function, takes_context=False, signature=signature
+        path="some.job",
+        label="job",
+        func=function,
+        takes_context=False,
+        signature=signature,
+        sensitive=(),
     )
 
 

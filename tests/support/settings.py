@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import base64
 import os
 import secrets
 import shutil
@@ -24,6 +25,7 @@ atexit.register(_remove_folder)
 os.environ["JOBSITE_ENV_FILE"] = os.devnull
 os.environ["SECRET_KEY"] = secrets.token_urlsafe(64)
 os.environ["VAR_DIR"] = str(_FOLDER)
+os.environ["JOBS_ENCRYPTION_KEYS"] = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
 
 from jobsite.settings import *  # noqa: E402, F403
 from jobsite.settings import DATABASES  # noqa: E402

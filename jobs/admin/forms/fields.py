@@ -118,6 +118,7 @@ class ModelKeyField(forms.CharField):
     def __init__(self, model: type[Model]) -> None:
         super().__init__(widget=forms.TextInput(attrs={"class": "vTextField"}))
         self.model = model
+        self.tells_key = True
 
     def clean(self, value: Any) -> Any:
         key = super().clean(value)
@@ -126,9 +127,9 @@ class ModelKeyField(forms.CharField):
         try:
             return self.model._base_manager.get(pk=key)
         except (ObjectDoesNotExist, ValueError, TypeError, OverflowError, ValidationError):
+            which = f"the primary key {key!r}" if self.tells_key else "this primary key"
             raise ValidationError(
-                f"There is no {self.model._meta.verbose_name} with the primary key {key!r}.",
-                code="missing",
+                f"There is no {self.model._meta.verbose_name} with {which}.", code="missing"
             ) from None
 
 

@@ -51,6 +51,22 @@ def field_for(parameter: inspect.Parameter, help_text: str = "") -> forms.Field:
     return field
 
 
+def secret_field_for(parameter: inspect.Parameter, help_text: str = "") -> forms.Field:
+    """The form field of a sensitive parameter: one line that shows nothing, neither what is typed
+    nor its default. What has a list of choices is given as JSON."""
+    field = field_for(parameter, help_text)
+    if isinstance(field, TypedChoice):
+        nullable = is_nullable(parameter)
+        field = JSONText(nullable=nullable, required=field.required, help_text=help_text)
+    if isinstance(field, ModelKeyField):
+        field.tells_key = False
+    # Password managers offer what they keep only where they take a field for a login's.
+    widget = forms.PasswordInput(attrs={"class": "vTextField", "autocomplete": "new-password"})
+    widget.is_required = field.required
+    field.widget = widget
+    return field
+
+
 def is_nullable(parameter: inspect.Parameter) -> bool:
     """Whether None may be passed for it."""
     return _without_none(parameter.annotation)[1]

@@ -54,7 +54,7 @@ class Idempotent:
         if self.atomic:
             return self._in_one_transaction(label, job, proceed)
         result = proceed()
-        stored = encode_result(result)
+        stored = _stored(result, job)
         job.apart(lambda: marks.done(label, job, stored, self.keep))
         return result
 
@@ -66,5 +66,10 @@ class Idempotent:
 
         with transaction.atomic(using=conf.DATABASE):
             result = proceed()
-            marks.done(label, job, encode_result(result), self.keep)
+            marks.done(label, job, _stored(result, job), self.keep)
         return result
+
+
+def _stored(result: Any, job: CurrentJob) -> Any:
+    value = encode_result(result)
+    return value if job.scrub is None else job.scrub.json(value)

@@ -16,6 +16,7 @@ from jobs.management.command import OperatorCommand, positive, refusal, uuid
 from jobs.management.failed_jobs import add_filters, matching, of_ids
 from jobs.management.output import counted, moment, plain, table
 from jobs.models import Attempt, FailedJob, GroupStatus, Job
+from jobs.privacy.masking import masked
 
 LIMIT = 50
 FILTERS = (
@@ -103,9 +104,10 @@ class Command(OperatorCommand):
     def _show_one(self, failed: FailedJob, options: Mapping[str, Any]) -> None:
         attempts = list(Attempt.objects.using(conf.DATABASE).filter(job_id=failed.job_id))
         line = lineage(failed.job_id)
+        arguments = masked(failed.definition, failed.arguments)
         data = {
             **_summary(failed),
-            "arguments": failed.arguments,
+            "arguments": arguments,
             "options": failed.options,
             "tags": failed.tags,
             "traceback": failed.traceback,
@@ -125,7 +127,7 @@ class Command(OperatorCommand):
             "recovery": _recovery(failed),
             "tags": ", ".join(failed.tags) or "none",
             "fingerprint": failed.fingerprint,
-            "arguments": json.dumps(failed.arguments, ensure_ascii=False),
+            "arguments": json.dumps(arguments, ensure_ascii=False),
         }
         width = max(map(len, facts))
         parts = ["\n".join(f"{name.ljust(width)}  {value}" for name, value in facts.items())]

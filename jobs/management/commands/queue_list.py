@@ -15,6 +15,7 @@ from jobs.management.command import OperatorCommand, nothing, positive, refusal
 from jobs.management.output import as_json, plain, table
 from jobs.models import Job, JobState, JobTag
 from jobs.monitoring.queues import queue_stats
+from jobs.privacy.masking import masked
 
 LIMIT = 50
 
@@ -120,4 +121,5 @@ def _facts(job: Job) -> dict[str, Any]:
         "worker_id", "progress", "cancel_requested",
     )  # fmt: skip
     facts: dict[str, Any] = plain({name: getattr(job, name) for name in names})
-    return {**facts, "life_cycle": job.life_cycle}
+    shown = masked(job.definition, facts["arguments"])
+    return {**facts, "arguments": shown, "life_cycle": job.life_cycle}
