@@ -77,7 +77,8 @@ class EditView(View):
             )
             try:
                 editing.check(old, edit)
-                if CONFIRMED not in request.POST:
+                # The page between carries what was typed, and a secret is never sent back.
+                if CONFIRMED not in request.POST and not definition.sensitive:
                     return self._difference(request, old, edit)
                 return self._make(request, old, edit, form)
             except InvalidArguments as error:

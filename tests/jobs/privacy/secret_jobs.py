@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from django.contrib.auth.models import Group
 
-from jobs import current_job, job
+from jobs import Idempotent, Unique, WithoutOverlapping, current_job, job
 from jobs.compat import task
 
 CORE = "s3cr3tC0RE"
@@ -111,3 +111,27 @@ def trusting(token: str, note: str = "") -> str:
 
 def plain_function(token: str) -> str:
     return token
+
+
+@job(sensitive=["token"], middleware=[Unique()])
+def only_once(token: str) -> None: ...
+
+
+@job(sensitive=["token"], middleware=[Unique(lambda token: 1 / 0 if token else token)])
+def has_a_broken_key(token: str) -> None: ...
+
+
+@job(sensitive=["token"], middleware=[WithoutOverlapping(lambda token: token)])
+def alone_for_its_token(token: str) -> None: ...
+
+
+@job(sensitive=["token"], middleware=[Idempotent(lambda token: token)])
+def answers_once(token: str) -> str:
+    return f"used {token}"
+
+
+@job(
+    sensitive=["token"],
+    middleware=[lambda job, proceed: job.skip(f"no {job.call[0][0]}", result=[job.call[0][0]])],
+)
+def is_skipped(token: str) -> None: ...
