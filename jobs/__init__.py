@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from jobs.execution.middleware.throttles_exceptions import ThrottlesExceptions
     from jobs.execution.middleware.unique import Debounce, Unique, UniqueUntilStart
     from jobs.execution.recover import Recover
+    from jobs.workflows.groups import batch, chain, workflow
 
 _EXPORTS = {
     "Backoff": "jobs.execution.backoff",
@@ -35,8 +36,11 @@ _EXPORTS = {
     "UniqueUntilStart": "jobs.execution.middleware.unique",
     "WithoutOverlapping": "jobs.execution.middleware.concurrency",
     "Recover": "jobs.execution.recover",
+    "batch": "jobs.workflows.groups",
+    "chain": "jobs.workflows.groups",
     "current_job": "jobs.execution.context",
     "job": "jobs.definitions",
+    "workflow": "jobs.workflows.groups",
 }
 
 __all__ = [
@@ -53,8 +57,11 @@ __all__ = [
     "Unique",
     "UniqueUntilStart",
     "WithoutOverlapping",
+    "batch",
+    "chain",
     "current_job",
     "job",
+    "workflow",
 ]
 
 

@@ -86,6 +86,26 @@ def encode_any(
     }
 
 
+def encode_after(
+    definition: JobDefinition, first: int, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> Payload:
+    """The arguments of a call that follow `first` others, which are not known yet: those are
+    left out, and only their number is checked. Raises InvalidArguments."""
+    try:
+        definition.signature.bind(*[None] * first, *args, **kwargs)
+    except TypeError as error:
+        raise InvalidArguments(
+            definition.path, "arguments", f"{error}, with {first} results before them", args
+        ) from None
+    return {
+        "args": [
+            _encode(definition, positional_name(definition, first + index), value)
+            for index, value in enumerate(args)
+        ],
+        "kwargs": {name: _encode(definition, name, value) for name, value in kwargs.items()},
+    }
+
+
 def check_payload(definition: JobDefinition, payload: Payload) -> Payload:
     """Check arguments that are JSON already, such as those of a form or a retry.
 

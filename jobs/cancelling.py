@@ -16,8 +16,10 @@ from jobs.conf import settings as conf
 from jobs.events import emit, job_cancelled
 from jobs.keyset import PAGE, pages
 from jobs.ledger import ledger
+from jobs.ledger.flow_rows import Ended
 from jobs.models import WAITING_STATES, Job, JobState
 from jobs.models.job import JobQuerySet
+from jobs.workflows import effects
 
 ONE_AT_A_TIME = 0x6A6F6273_63616E63
 """Key of PostgreSQL's advisory lock: "jobs" and "canc" in ASCII."""
@@ -42,7 +44,8 @@ def cancel(
 ) -> CancelReport:
     """Cancel these jobs.
 
-    A waiting job ends as cancelled, and so does every job that is blocked by it, directly or not.
+    A waiting job ends as cancelled, and so does every job that is blocked by it, directly or not;
+    a workflow that it belongs to goes on as after any other end.
     A running job gets `cancel_requested`, which it sees in `current_job().should_stop()`. A
     finished job is skipped. `job_cancelled` is sent for each cancelled job after the commit.
 
@@ -113,25 +116,39 @@ class _Cancellation:
     def _end_waiting(self, ids: Iterable[UUID], *, wait: bool = False) -> set[UUID]:
         """Cancel those that wait, with all that they block; return the ids that were cancelled."""
         ended: set[UUID] = set()
+        members: list[Ended] = []
         with transaction.atomic(using=conf.DATABASE):
             self._serialize()
+            flows = self._lock_workflows(ids)
             found = self._end(self._jobs(ids).waiting().select_for_update(skip_locked=not wait))
             while found:
-                ended |= found
+                ended |= found.keys()
+                members += [
+                    Ended(chain, str(JobState.CANCELLED), job=job_id)
+                    for job_id, chain in found.items()
+                    if chain in flows
+                ]
                 # Rows that are blocked by what this transaction holds change for nobody else.
                 found = self._end(self._blocked_by(found).select_for_update())
-                self._followers |= found
+                self._followers |= found.keys()
+            if members:
+                followed = effects.tell(ledger().advance(members))
+                ended |= followed
+                self._followers |= followed
             self.operation.add(sorted(ended))
         self.report.cancelled += len(ended)
         return ended
 
-    def _end(self, locked: JobQuerySet) -> set[UUID]:
-        facts = list(locked.order_by("pk").values_list("pk", "definition", "queue", "attempts"))
+    def _end(self, locked: JobQuerySet) -> dict[UUID, UUID | None]:
+        """Cancel these; return their chains by their ids."""
+        facts = list(
+            locked.order_by("pk").values_list("pk", "definition", "queue", "attempts", "chain")
+        )
         ids = [fact[0] for fact in facts]
         # Not `Now()`: SQLite's has fewer digits than the times that it is compared with.
         ended = ledger().now() if ids else None
         self._jobs(ids).waiting().update(state=JobState.CANCELLED, finished_at=ended)
-        for job_id, definition, queue, attempts in facts:
+        for job_id, definition, queue, attempts, _ in facts:
             send = partial(
                 emit,
                 job_cancelled,
@@ -142,7 +159,12 @@ class _Cancellation:
                 detail=self._detail,
             )
             transaction.on_commit(send, using=conf.DATABASE)
-        return set(ids)
+        return {fact[0]: fact[4] for fact in facts}
+
+    def _lock_workflows(self, ids: Iterable[UUID]) -> set[UUID]:
+        """Lock the workflows that these jobs belong to, as must be done before the jobs are."""
+        chains = self._jobs(ids).filter(chain__isnull=False).order_by().values_list("chain")
+        return ledger().lock_workflows({chain for (chain,) in chains.distinct() if chain})
 
     def _ask_running(self, ids: Iterable[UUID], *, wait: bool = False) -> set[UUID]:
         with transaction.atomic(using=conf.DATABASE):

@@ -232,6 +232,7 @@ class Settings:
             "failed": dt.timedelta(days=30),
             "slots": dt.timedelta(days=90),
             "workers": dt.timedelta(days=7),
+            "workflows": dt.timedelta(days=30),
         }
         given = self._get("RETENTION", {})
         if not isinstance(given, Mapping):

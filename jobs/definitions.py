@@ -21,6 +21,7 @@ from jobs.parameters import signature_of
 
 if TYPE_CHECKING:
     from jobs.dispatch import Call
+    from jobs.workflows.signatures import Signature
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +121,12 @@ class JobDefinition(Task):
                 continue
             changes[name] = value
         return replace(self, declared=False, **changes)
+
+    def s(self, /, *args: Any, **kwargs: Any) -> Signature:
+        """A call of this definition, to be put into a chain, a batch or a workflow."""
+        from jobs.workflows.signatures import Signature
+
+        return Signature(self, args, kwargs)
 
     def enqueue_many(self, calls: Iterable[Call]) -> list[UUID]:
         """Enqueue one job for each call, all or none; return their ids, in the order of the calls.

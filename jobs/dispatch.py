@@ -54,6 +54,8 @@ class NewJob:
     slot_at: dt.datetime | None = None
     chain: UUID | None = None
     follows_id: UUID | None = None
+    blocked: bool = False
+    """Whether a workflow says when it may run."""
     unique: Uniqueness | None = None
     id: UUID = field(default_factory=uuid7)
 
@@ -84,6 +86,21 @@ def new_job(definition: JobDefinition, args: Sequence[Any], kwargs: Mapping[str,
     """
     payload = arguments.encode(definition, args, kwargs)
     return _assemble(definition, payload, args, kwargs)
+
+
+def new_job_after(definition: JobDefinition, payload: arguments.Payload) -> NewJob:
+    """A job whose first arguments are not known yet, from the others as `encode_after` gives them.
+
+    What is made of all arguments, tags by a callable and the keys of unique jobs, it cannot have.
+    Raises InvalidOption.
+    """
+    if callable(definition.tags) or at_enqueue(definition) is not None:
+        raise InvalidOption(
+            "pass_results",
+            definition.path,
+            "its tags or its uniqueness need all arguments when it is enqueued",
+        )
+    return _assemble(definition, payload, (), {})
 
 
 def new_job_from(
@@ -126,13 +143,20 @@ def new_job_from(
 
 def enqueue_many(definition: JobDefinition, calls: Iterable[Call]) -> list[UUID]:
     """Enqueue one job for each call; see `JobDefinition.enqueue_many`."""
-    if callable(definition.tags) or at_enqueue(definition) is not None:
+    shared = job_like_all(definition)
+    if shared is None:
         return insert([new_job(definition, *_split(call)) for call in calls])
     encode = arguments.encoder(definition)
     encoded = [encode(*_split(call)) for call in calls]
-    if not encoded:
-        return []
-    return _insert_alike(_assemble(definition, {}, (), {}), encoded)
+    return insert_alike(shared, encoded)
+
+
+def job_like_all(definition: JobDefinition) -> NewJob | None:
+    """What all jobs of a definition have in common, for `insert_alike`; None where they differ in
+    more than their arguments. Raises InvalidOption."""
+    if callable(definition.tags) or at_enqueue(definition) is not None:
+        return None
+    return _assemble(definition, {}, (), {})
 
 
 def insert(jobs: Sequence[NewJob]) -> list[UUID]:
@@ -168,8 +192,10 @@ def _insert(jobs: Sequence[NewJob]) -> Inserted:
     return Inserted(enqueued, instead)
 
 
-def _insert_alike(job: NewJob, calls: Sequence[str]) -> list[UUID]:
+def insert_alike(job: NewJob, calls: Sequence[str]) -> list[UUID]:
     """See `insert`: of jobs like this one but for their ids and their arguments, which are JSON."""
+    if not calls:
+        return []
     ids = uuid7s(len(calls))
     if diversion is not None:
         given = zip(ids, calls, strict=True)

@@ -96,6 +96,18 @@ class DuplicateJob(JobsError):
         super().__init__(f"{definition}: {label!r} is unique, and job {job_id} has it")
 
 
+class InvalidWorkflow(JobsError, ValueError):
+    """A chain, batch or workflow is not put together rightly."""
+
+
+class UnknownWorkflow(JobsError, LookupError):
+    """No workflow of this id is kept, or it has no such step."""
+
+
+class WorkflowEnded(JobsError):
+    """What was asked of a workflow or a step cannot be done in the state that it is in."""
+
+
 class MissingObject(JobsError):
     """A model instance that was given as an argument is gone."""
 

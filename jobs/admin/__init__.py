@@ -3,6 +3,7 @@
 from django.apps import apps
 
 from jobs.admin import (
+    approvals,
     audit,
     bulk_operations,
     failure_groups,
@@ -14,12 +15,14 @@ from jobs.admin import (
     queues,
     schedules,
     workers,
+    workflows,
 )
 
 if apps.is_installed("django_q"):
     from jobs.django_q2 import admin as django_q2  # noqa: F401 - takes the place of its pages
 
 __all__ = [
+    "approvals",
     "audit",
     "bulk_operations",
     "failure_groups",
@@ -31,4 +34,5 @@ __all__ = [
     "queues",
     "schedules",
     "workers",
+    "workflows",
 ]

@@ -13,7 +13,7 @@ from django.http import HttpRequest
 
 from jobs import queue_names, registry
 from jobs.admin.pagination import CURSORS
-from jobs.models import FINISHED_STATES, JobState, OperationState
+from jobs.models import FINISHED_STATES, JobState, OperationState, StepState, WorkflowState
 
 Choices = Iterable[tuple[str, str]]
 
@@ -118,6 +118,31 @@ class TagFilter(ExactFilter):
     title = "tag"
     parameter = "tag"
     field = "tags__name"
+    as_form = True
+
+
+class WorkflowStateFilter(ExactFilter):
+    title = "state"
+    parameter = "state"
+    field = "state"
+
+    def lookups(self) -> Choices:
+        return [choice for choice in WorkflowState.choices if choice[0] != WorkflowState.WAITING]
+
+
+class StepStateFilter(ExactFilter):
+    title = "state"
+    parameter = "state"
+    field = "state"
+
+    def lookups(self) -> Choices:
+        return StepState.choices
+
+
+class NameFilter(ExactFilter):
+    title = "name"
+    parameter = "name"
+    field = "name"
     as_form = True
 
 

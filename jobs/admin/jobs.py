@@ -25,7 +25,7 @@ from jobs.admin.timeline import timeline_of
 from jobs.definitions import JobDefinition
 from jobs.execution.policy import Policy
 from jobs.limits import overview
-from jobs.models import FailedJob, Job, JobState, JobTag
+from jobs.models import FailedJob, Job, JobState, JobTag, Workflow
 from jobs.models.job import JobQuerySet
 
 LOG_LINES = 500
@@ -201,9 +201,13 @@ class JobAdmin(RevealsArguments):
             "lineage": lineage.of(row, failed),
             "limit_wait": overview.wait_of(row.pk) if row.state == JobState.BLOCKED else None,
             "clone_url": self._clone_url(request, row),
+            "workflow": self._workflow(row),
             "copy_url": self._copy_url(request, row, definition),
             **self.arguments_of(request, row),
         }
+
+    def _workflow(self, job: Job) -> Workflow | None:
+        return Workflow.objects.filter(pk=job.chain).first() if job.chain is not None else None
 
     def _dispatch_url(self, request: HttpRequest) -> str:
         if not self.has_dispatch_permission(request):

@@ -9,7 +9,7 @@ from django.db.models import Q, QuerySet
 
 from jobs import registry
 from jobs.failures.scope import Scope
-from jobs.models import FailedJob, FailureGroup, Job
+from jobs.models import FailedJob, FailureGroup, Job, Workflow
 
 TAG = "tag:"
 
@@ -79,6 +79,19 @@ def failure_groups(rows: QuerySet[FailureGroup], text: str) -> QuerySet[FailureG
     for field in ("exception_class", "message", "site", "definition"):
         found |= Q(**{f"{field}__icontains": text})
     return rows.filter(found)
+
+
+def workflows(rows: QuerySet[Workflow], text: str) -> QuerySet[Workflow]:
+    """The workflow of this id; else those of this name, or else with this tag."""
+    text = text.strip()
+    if not text:
+        return rows
+    found = as_uuid(text)
+    if found is not None:
+        return rows.filter(pk=found)
+    if not text.startswith(TAG) and Workflow.objects.outermost().filter(name=text).exists():
+        return rows.filter(name=text)
+    return rows.filter(tags__name=text.removeprefix(TAG).strip())
 
 
 def as_uuid(text: str) -> UUID | None:

@@ -26,6 +26,7 @@ from jobs.privacy.scrubbing import Scrubber
 
 if TYPE_CHECKING:
     from jobs.execution.policy import Policy
+    from jobs.workflows.handles import WorkflowHandle
 
 T = TypeVar("T")
 
@@ -98,6 +99,15 @@ class CurrentJob:
     def slot_at(self) -> dt.datetime | None:
         """The time of the schedule for which this job runs, if a schedule enqueued it."""
         return self._claimed.slot_at
+
+    @property
+    def batch(self) -> WorkflowHandle | None:
+        """The batch that this job belongs to, be it through a chain or workflow inside of it; to
+        add jobs to it, for example. None if there is no such batch."""
+        from jobs.workflows.handles import nearest_batch
+
+        chain = self._claimed.chain
+        return nearest_batch(chain) if chain is not None else None
 
     def release(self, seconds: float | dt.timedelta = 0) -> NoReturn:
         """End this attempt and run the job again after so long.

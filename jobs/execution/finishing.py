@@ -42,7 +42,7 @@ def finish(book: Ledger, outcomes: Sequence[Outcome]) -> list[Outcome]:
             job_id=link.id,
             queue=link.queue,
             attempt=link.attempts,
-            detail="an earlier link of its chain did not succeed",
+            detail=link.detail,
         )
     if woken:
         transports.current().wake(woken)

@@ -22,6 +22,7 @@ from jobs.identifiers import uuid7
 from jobs.models import FINISHED_STATES, FailedJob, Job
 from jobs.parameters import positional_name
 from jobs.privacy.masking import masked
+from jobs.workflows import retaking
 
 
 class AlreadyRetried(JobsError):
@@ -122,7 +123,10 @@ def retry_edited(
                 f"Failed job {failed_id} was retried already, is being retried now, or is gone."
             )
         made = _made(failed, edit, new_id)
+        made.chain = retaking.places_of([failed.job_id]).get(failed.job_id)
         _insert(made)
+        if made.chain is not None:
+            retaking.retake([made])
         if not rows.update(retried_at=Now(), retried_as=made.id):
             raise AlreadyRetried(f"Failed job {failed_id} was retried meanwhile.")
         _record(actor, "edit and retry", failed, edit, made, reason)

@@ -20,6 +20,7 @@ from jobs.execution.recover import RECOVERIES
 from jobs.keyset import pages
 from jobs.models import FailedJob, Job
 from jobs.models.failure import FailedJobQuerySet
+from jobs.workflows import retaking
 
 JOB_IDS = 1000
 """A report names so many of the new jobs."""
@@ -49,7 +50,8 @@ def retry(
     The failed job stays as it was and gets `retried_at` and `retried_as`; the new job has its
     `retry_of`, and the arguments, queue, priority, tags and options of the old call. However many
     operators retry at once, each failed job becomes one new job. A failed job whose definition is
-    no longer registered, or whose arguments no longer fit it, is refused and stays as it is.
+    no longer registered, or whose arguments no longer fit it, is refused and stays as it is. The
+    new job of a member of a workflow takes its place there.
 
     Works in batches of 500, each with its own transaction; one audit entry tells of all.
     `failed` is a queryset or ids of failed jobs; `scope` says in words which they are.
@@ -86,9 +88,11 @@ def retry_batch(ids: Sequence[UUID], *, by_rule: bool = False) -> Batch:
     rows = FailedJob.objects.using(conf.DATABASE).filter(pk__in=ids).unretried()
     batch, new_jobs = Batch(), dict[UUID, dispatch.NewJob]()
     # A row that another operator holds is being retried by them.
-    for failed in rows.defer("traceback").order_by("pk").select_for_update(skip_locked=True):
+    locked = list(rows.defer("traceback").order_by("pk").select_for_update(skip_locked=True))
+    places = retaking.places_of([failed.job_id for failed in locked])
+    for failed in locked:
         try:
-            new_jobs[failed.pk] = dispatch.new_job_from(
+            new_job = dispatch.new_job_from(
                 failed.definition,
                 failed.arguments,
                 queue=failed.queue,
@@ -97,6 +101,8 @@ def retry_batch(ids: Sequence[UUID], *, by_rule: bool = False) -> Batch:
                 tags=failed.tags,
                 retry_of=failed.job_id,
             )
+            new_job.chain = places.get(failed.job_id)
+            new_jobs[failed.pk] = new_job
         except JobsError as error:
             batch.refused[str(error)] += 1
             batch.refused_ids.append(failed.pk)
@@ -107,6 +113,8 @@ def retry_batch(ids: Sequence[UUID], *, by_rule: bool = False) -> Batch:
                 del new_jobs[key]
                 batch.refused[f"unique, and job {made} is there already"] += 1
                 batch.refused_ids.append(key)
+        if members := [new_job for new_job in new_jobs.values() if new_job.chain is not None]:
+            retaking.retake(members)
         _mark(rows, new_jobs)
     batch.failed_ids = list(new_jobs)
     batch.job_ids = [new_job.id for new_job in new_jobs.values()]

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 from jobs.ledger import rows
-from jobs.ledger.places import Places
+from jobs.ledger.flows import Flows
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -41,7 +41,7 @@ BLANK = {
 Item = TypeVar("Item")
 
 
-class Arrivals(Places):
+class Arrivals(Flows):
     """What both databases share of an insertion."""
 
     def insert(self, jobs: Sequence[NewJob]) -> dict[UUID, dt.datetime]:
@@ -106,7 +106,8 @@ def batches(items: Iterable[Item], size: int = PER_STATEMENT) -> Iterator[list[I
 
 
 def _is_ready(job: NewJob) -> bool:
-    return job.due_at is None and job.delay is None and job.follows_id is None
+    at_once = job.due_at is None and job.delay is None
+    return at_once and job.follows_id is None and not job.blocked
 
 
 def _like(job: NewJob, job_id: UUID, text: str) -> NewJob:

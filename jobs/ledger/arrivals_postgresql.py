@@ -30,7 +30,7 @@ INSERT INTO jobs_job (
 SELECT
     new.id, new.definition, new.queue,
     CASE
-        WHEN new.follows_id IS NOT NULL THEN 'blocked'
+        WHEN new.follows_id IS NOT NULL OR new.blocked THEN 'blocked'
         WHEN new.due > statement_timestamp() THEN 'scheduled'
         ELSE 'ready'
     END,
@@ -43,7 +43,7 @@ FROM (
         id uuid, definition text, queue text, priority smallint, deadline timestamptz,
         claim_rank bigint, due_at timestamptz, delay float8, arguments jsonb, options jsonb,
         retry_until timestamptz, retry_of_id uuid, schedule_id bigint, slot_at timestamptz,
-        chain uuid, follows_id uuid
+        chain uuid, follows_id uuid, blocked boolean
     )
 ) AS new
 RETURNING id, enqueued_at

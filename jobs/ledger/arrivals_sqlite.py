@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _GIVEN = json_columns(
     "id", "definition", "queue", "priority", "deadline", "claim_rank", "due_at", "arguments",
     "options", "retry_until", "retry_of_id", "schedule_id", "slot_at", "chain", "follows_id",
+    "blocked",
 )  # fmt: skip
 
 _INSERT = f"""
@@ -31,7 +32,7 @@ INSERT INTO jobs_job (
 SELECT
     id, definition, queue,
     CASE
-        WHEN follows_id IS NOT NULL THEN 'blocked'
+        WHEN follows_id IS NOT NULL OR blocked THEN 'blocked'
         WHEN due_at > %s THEN 'scheduled'
         ELSE 'ready'
     END,

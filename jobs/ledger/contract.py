@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from jobs.ledger.flow_rows import Advance, Ended
 from jobs.ledger.outcome import ClaimedJob, Completion, Outcome
 
 if TYPE_CHECKING:
@@ -74,8 +75,26 @@ class Ledger(ABC):
         of the late finisher is written. One that was to run again is cancelled if somebody asked
         for that, and says so. All else happens in the same transaction: attempts, logs, failed
         jobs and the count of their groups, the next link of a chain or the cancelling of its rest,
-        and the jobs that call `on_failure` and tell of groups that open.
+        what follows in a workflow, and the jobs that call `on_failure` and tell of groups that
+        open.
         """
+
+    @abstractmethod
+    def lock_workflows(self, ids: Collection[UUID]) -> set[UUID]:
+        """Lock the trees of these workflows until the transaction ends; return those of the ids
+        that are workflows. To be called before rows of jobs are changed."""
+
+    @abstractmethod
+    def advance(
+        self,
+        ended: Iterable[Ended] = (),
+        *,
+        stopped: Collection[UUID] = (),
+        started: Iterable[UUID] = (),
+        looked_at: Iterable[UUID] = (),
+    ) -> Advance:
+        """Bring about what follows from the ends of these members of locked workflows. See
+        `flows`."""
 
     @abstractmethod
     def were_written(self, outcomes: Sequence[Outcome]) -> list[Outcome]:

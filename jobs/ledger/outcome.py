@@ -113,12 +113,13 @@ class Outcome:
 
 @dataclass(slots=True)
 class CancelledLink:
-    """A link of a chain that will not run, as one before it did not succeed."""
+    """A job of a chain or workflow that will not run, as another one did not succeed."""
 
     id: UUID
     definition: str
     queue: str
     attempts: int
+    detail: str = "an earlier link of its chain did not succeed"
 
 
 @dataclass(slots=True)
@@ -129,7 +130,8 @@ class Completion:
     """Those of the given outcomes whose attempt was still the job's; `state` is the job's now."""
     cancelled: list[CancelledLink] = field(default_factory=list)
     woken: set[str] = field(default_factory=set)
-    """The queues of jobs that have waited for a limit, and may start now."""
+    """The queues of jobs that have waited for a limit or a step of their workflow, and may start
+    now."""
     enqueued_in: set[str] = field(default_factory=set)
     """The queues that hold new jobs which tell of failure groups."""
 

@@ -24,6 +24,7 @@ from jobs.models import (
     Notice,
     ScheduleSlot,
     Worker,
+    Workflow,
 )
 from jobs.uniqueness.locks import free_locks
 
@@ -48,6 +49,7 @@ class RetentionReport:
     limit_keys: int = 0
     workers: int = 0
     clusters: int = 0
+    workflows: int = 0
 
     def __bool__(self) -> bool:
         return any(getattr(self, item.name) for item in fields(self))
@@ -67,8 +69,9 @@ def run_once(now: dt.datetime | None = None, *, keep: Keep | None = None) -> Ret
     Finished jobs go with their tags, attempts and log lines. Failed jobs are kept by `failed`, both
     the job and its dead letter; those that were forgotten go after JOBS_UNDO_WINDOW. A failure
     group is kept as long from the latest of its failures on, and goes once no failed job is left.
-    Workers and clusters go once they have ended; one that still holds a job stays. `now` is the
-    database's clock unless given; `keep` takes the place of the setting.
+    Workers and clusters go once they have ended; one that still holds a job stays. Workflows go
+    with all that is nested in them once the outermost one has ended. `now` is the database's clock
+    unless given; `keep` takes the place of the setting.
     """
     limits = _limits(now, keep)
     report = RetentionReport()
@@ -122,6 +125,8 @@ def _others(limits: dict[str, dt.datetime]) -> Iterator[tuple[str, QuerySet[Any]
         yield "unique_locks", free_locks(now)
         yield "idempotency_marks", marks.expired(now)
         yield "limit_keys", idle_keys(now)
+    if "workflows" in limits:
+        yield "workflows", _workflows(limits["workflows"])
     if "workers" in limits:
         yield "workers", _workers(limits["workers"])
         yield "clusters", _clusters(limits["workers"])
@@ -131,6 +136,14 @@ def _groups(before: dt.datetime) -> QuerySet[FailureGroup]:
     left = FailedJob.everything.filter(fingerprint=OuterRef("pk"))
     groups = FailureGroup.objects.using(conf.DATABASE).filter(~Exists(left), last_seen__lt=before)
     return groups.order_by("last_seen")
+
+
+def _workflows(before: dt.datetime) -> QuerySet[Workflow]:
+    """Whole trees, by the end of the outermost one."""
+    ended = Workflow.objects.using(conf.DATABASE).filter(
+        root__nested=False, root__finished_at__isnull=False, root__finished_at__lt=before
+    )
+    return ended.order_by("root__finished_at")
 
 
 def _workers(before: dt.datetime) -> QuerySet[Worker]:

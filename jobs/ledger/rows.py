@@ -68,6 +68,7 @@ def new_job_rows(jobs: Iterable[NewJob], moment: Any) -> list[dict[str, Any]]:
             "slot_at": moment(job.slot_at),
             "chain": job.chain.hex if job.chain else None,
             "follows_id": job.follows_id.hex if job.follows_id else None,
+            "blocked": job.blocked,
         }
         for job in jobs
     ]

@@ -14,6 +14,7 @@ from jobs.conf import settings
 from jobs.identifiers import uuid7
 from jobs.ledger import groups, rows
 from jobs.ledger.contract import Ledger
+from jobs.ledger.flow_rows import Ended
 from jobs.ledger.outcome import CancelledLink, ClaimedJob, Completion, Outcome
 from jobs.ledger.records import record_of
 
@@ -31,6 +32,7 @@ ON_OPENED = "jobs.failures.notify.tell_opened"
 FIRST = 100
 """The highest priority: a message about a full queue must not wait behind it."""
 
+FINAL = ("succeeded", "failed", "cancelled")
 ENDED = "('succeeded', 'failed', 'cancelled')"
 
 # A cancelled job is not tried again; the request may come at any moment, so the row decides.
@@ -84,8 +86,12 @@ class SqlLedger(Ledger):
         if all(_is_plain(outcome) for outcome in outcomes):
             return Completion(self._accepted(outcomes))
         with self.transaction():
+            # Before any job: see `flows`.
+            flows = self.lock_workflows(
+                {outcome.job.chain for outcome in outcomes if outcome.job.chain is not None}
+            )
             completion = Completion(self._accepted(outcomes))
-            self._follow(completion)
+            self._follow(completion, flows)
         return completion
 
     def record(self, outcome: Outcome) -> str:
@@ -111,14 +117,18 @@ class SqlLedger(Ledger):
                 accepted.append(outcome)
         return accepted
 
-    def _follow(self, completion: Completion) -> None:
+    def _follow(self, completion: Completion, flows: set[UUID]) -> None:
         """What else the ends of these attempts bring about."""
         accepted = completion.accepted
         if logs := rows.log_rows(accepted, self._moment):
             self._insert_logs(logs)
         if failures := rows.failure_rows(accepted, uuid7, self._moment):
             self._insert_failures(failures)
-        chained = [outcome.job.id for outcome in accepted if outcome.job.chain is not None]
+        chained = [
+            outcome.job.id
+            for outcome in accepted
+            if outcome.job.chain is not None and outcome.job.chain not in flows
+        ]
         if chained:
             self._release_successors(chained)
             completion.cancelled = [
@@ -130,6 +140,15 @@ class SqlLedger(Ledger):
         called = [item for item in accepted if item.failure is not None and item.has_callback]
         if called:
             self.insert([_callback(outcome) for outcome in called])
+        ended = [
+            Ended(outcome.job.chain, str(outcome.state), job=outcome.job.id)
+            for outcome in accepted
+            if outcome.job.chain in flows and outcome.state in FINAL
+        ]
+        if ended:
+            advance = self.advance(ended)
+            completion.cancelled += advance.cancelled
+            completion.woken |= advance.queues
         if failures:
             # Last: whoever counts into the same group waits for the end of this transaction.
             completion.enqueued_in = self._count_into_groups(accepted)

@@ -38,6 +38,16 @@ from jobs.models.states import (
 )
 from jobs.models.unique import UniqueLock
 from jobs.models.worker import Cluster, Lease, Worker
+from jobs.models.workflow import (
+    Step,
+    StepKind,
+    StepNeed,
+    StepState,
+    Workflow,
+    WorkflowKind,
+    WorkflowState,
+    WorkflowTag,
+)
 
 __all__ = [
     "ACTIVE_OPERATION_STATES",
@@ -81,6 +91,14 @@ __all__ = [
     "ScheduleKind",
     "ScheduleSlot",
     "SlotOutcome",
+    "Step",
+    "StepKind",
+    "StepNeed",
+    "StepState",
     "UniqueLock",
     "Worker",
+    "Workflow",
+    "WorkflowKind",
+    "WorkflowState",
+    "WorkflowTag",
 ]

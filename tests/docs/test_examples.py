@@ -21,7 +21,7 @@ from tests.support.markdown import ROOT, Block, anchors, blocks, links, pages
 
 RUN = (
     "failures.md", "middleware.md", "quickstart.md", "reference/events.md", "testing.md",
-    "writing-jobs.md",
+    "workflows.md", "writing-jobs.md",
 )  # fmt: skip
 """Pages whose Python examples are imported as the app `shop`; what they type at `>>>` is run, in
 this order, on the transport `sync`, and so are their tests."""

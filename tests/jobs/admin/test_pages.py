@@ -21,7 +21,10 @@ from jobs.models import (
 from tests.jobs.admin.conftest import BrowserOf
 from tests.jobs.factories import FailedJobFactory, JobFactory, WorkerFactory, ago
 
-NOUNS = ("job", "failedjob", "jobschedule", "queue", "cluster", "worker", "auditentry")
+NOUNS = (
+    "job", "failedjob", "jobschedule", "queue", "cluster", "worker", "auditentry", "workflow",
+    "step",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("noun", NOUNS)

@@ -26,13 +26,15 @@ from jobs.models import (
     LimitKey,
     LimitSlot,
     Queue,
+    Step,
+    Workflow,
 )
 from tests.jobs.admin.conftest import BrowserOf
 from tests.jobs.factories import ClusterFactory, FailedJobFactory, JobFactory
 
 NOUNS = (
     "job", "failedjob", "jobschedule", "queue", "cluster", "worker", "auditentry", "bulkoperation",
-    "limit", "limitslot",
+    "limit", "limitslot", "workflow",
 )  # fmt: skip
 VIEWER = tuple(f"view_{noun}" for noun in NOUNS)
 DOES = (
@@ -40,6 +42,7 @@ DOES = (
     "flush_failedjob", "restore_failedjob", "stop_bulkoperation", "run_jobschedule",
     "pause_jobschedule", "pause_queue", "restart_cluster",
     "change_jobschedule", "change_queue", "change_limit", "release_limit",
+    "approve_step", "cancel_workflow", "retry_workflow",
 )  # fmt: skip
 ROLES: dict[str, Callable[[str], tuple[str, ...]]] = {
     "nobody": lambda needed: (),
@@ -140,6 +143,34 @@ def place() -> LimitSlot:
     return LimitSlot.objects.create(limit_key=key, job_id=a_job(), fence=1, taken_at=timezone.now())
 
 
+def a_workflow(**values: Any) -> Workflow:
+    flow = Workflow(kind="batch", created_at=timezone.now(), total=1, **values)
+    flow.root_id = flow.pk
+    flow.save()
+    return flow
+
+
+def failed_workflow() -> Workflow:
+    flow = a_workflow(state="failed", failed=1, finished_at=timezone.now())
+    Job.objects.filter(pk=failed().job_id).update(chain=flow.pk)
+    return flow
+
+
+def decision(verb: str, label: str) -> Surface:
+    flow = a_workflow()
+    step = Step.objects.create(
+        workflow=flow, name="ok", position=0, kind="approval", state="active"
+    )
+    address = reverse(f"admin:jobs_step_{verb}", args=[step.pk])
+    page = reverse("admin:jobs_workflow_change", args=[flow.pk])
+    return Surface("approve_step", address, page, f"{label} ok</a>", (("confirmed", "yes"),))
+
+
+def decision_of_selected(verb: str) -> Surface:
+    decision(verb, "")
+    return selected("step", Step.objects.get().pk, f"{verb}_selected", "approve_step")
+
+
 SURFACES: dict[str, Callable[[], Surface]] = {
     "dispatch": dispatch,
     "cancel a job": lambda: row("job", a_job(), "cancel", "cancel_job", "Cancel"),
@@ -203,6 +234,22 @@ SURFACES: dict[str, Callable[[], Surface]] = {
     "release selected places": lambda: selected(
         "limitslot", place().pk, "release_selected", "release_limit"
     ),
+    "cancel a workflow": lambda: row(
+        "workflow", a_workflow().pk, "cancel", "cancel_workflow", "Cancel"
+    ),
+    "cancel selected workflows": lambda: selected(
+        "workflow", a_workflow().pk, "cancel_selected", "cancel_workflow"
+    ),
+    "retry a workflow": lambda: row(
+        "workflow", failed_workflow().pk, "retry", "retry_workflow", "Retry failures"
+    ),
+    "retry selected workflows": lambda: selected(
+        "workflow", failed_workflow().pk, "retry_selected", "retry_workflow"
+    ),
+    "approve a step": lambda: decision("approve", "Approve"),
+    "reject a step": lambda: decision("reject", "Reject"),
+    "approve selected steps": lambda: decision_of_selected("approve"),
+    "reject selected steps": lambda: decision_of_selected("reject"),
     "restart a cluster": lambda: row(
         "cluster", ClusterFactory().pk, "restart", "restart_cluster", "Restart"
     ),
@@ -216,6 +263,7 @@ def everything() -> list[Any]:
     """All that an operation could change."""
     tables = (
         Job, FailedJob, JobSchedule, Queue, Cluster, AuditEntry, BulkOperation, Limit, LimitSlot,
+        Workflow, Step,
     )  # fmt: skip
     return [list(table._base_manager.order_by("pk").values()) for table in tables]
 
@@ -280,6 +328,7 @@ def test_rows_of_the_engine_cannot_be_edited_by_a_viewer(
         "cluster": lambda: ClusterFactory().pk,
         "limit": lambda: limit().pk,
         "limitslot": lambda: place().pk,
+        "workflow": lambda: a_workflow().pk,
         "worker": lambda: (
             __import__("tests.jobs.factories", fromlist=["WorkerFactory"]).WorkerFactory().pk
         ),

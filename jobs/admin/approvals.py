@@ -1,0 +1,134 @@
+"""The steps of workflows that a person approves or rejects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.utils import quote, unquote
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from jobs.admin import display, filters
+from jobs.admin.operations import Operation, Order, Result, action_of, rows_by_name
+from jobs.admin.readonly import ReadOnlyAdmin
+from jobs.models import Step, StepKind, StepState
+from jobs.workflows import operating
+
+
+def _decide(approved: bool) -> Any:
+    def perform(rows: Any, order: Order) -> Result:
+        done = 0
+        for step in rows:
+            operating.decide(
+                step.workflow_id, step.name, order.actor, approved=approved, reason=order.reason
+            )
+            done += 1
+        word = "Approved" if approved else "Rejected"
+        noun = "step" if done == 1 else "steps"
+        return Result(f"{word} {done:,} {noun}.", messages.SUCCESS if done else messages.WARNING)
+
+    return perform
+
+
+def _undecided(step: Step) -> str:
+    return "" if step.state == StepState.ACTIVE else f"The step is {step.state}."
+
+
+APPROVE = Operation(
+    name="approve",
+    label="Approve",
+    permission="approve",
+    consequence="The workflow goes on with the steps that wait for this.",
+    touches=rows_by_name,
+    applicable=lambda rows: rows.filter(state=StepState.ACTIVE),
+    perform=_decide(True),
+    refusal=_undecided,
+    selected=True,
+    single=True,
+)
+
+REJECT = Operation(
+    name="reject",
+    label="Reject",
+    permission="approve",
+    consequence="The step has failed: what needs it is cancelled.",
+    touches=rows_by_name,
+    applicable=lambda rows: rows.filter(state=StepState.ACTIVE),
+    perform=_decide(False),
+    refusal=_undecided,
+    selected=True,
+    single=True,
+    destructive=True,
+)
+
+
+@admin.register(Step)
+class StepAdmin(ReadOnlyAdmin):
+    """The steps of workflows that a person approves or rejects."""
+
+    list_title = "Approvals"
+    list_display = ("named", "workflow_shown", "state_shown", "decided")
+    list_display_links = None
+    list_filter = (filters.StepStateFilter,)
+    list_select_related = ("workflow",)
+    nothing = "No workflow here has a step to be approved."
+    operations = (APPROVE, REJECT)
+    actions = [action_of(APPROVE), action_of(REJECT)]
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return request.user.has_perm("jobs.view_workflow")
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def has_approve_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("jobs.approve_step")
+
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        return ("-id",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Step]:
+        return super().get_queryset(request).filter(kind=StepKind.APPROVAL)
+
+    def address_of(self, row: Model) -> str:
+        """A step is shown on the page of its workflow."""
+        assert isinstance(row, Step)
+        name = f"{self.admin_site.name}:jobs_workflow_change"
+        return reverse(name, args=[quote(row.workflow_id)])
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        if not self.has_view_permission(request) or request.method not in ("GET", "HEAD"):
+            raise PermissionDenied
+        row = self.get_object(request, unquote(object_id))
+        if row is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined,no-any-return]
+        return HttpResponseRedirect(self.address_of(row))
+
+    @admin.display(description="step")
+    def named(self, step: Step) -> SafeString:
+        return display.link(self.address_of(step), step.name)
+
+    @admin.display(description="workflow")
+    def workflow_shown(self, step: Step) -> str:
+        return str(step.workflow)
+
+    @admin.display(description="state")
+    def state_shown(self, step: Step) -> SafeString:
+        return display.state_badge(step.state, StepState)
+
+    @admin.display(description="decided")
+    def decided(self, step: Step) -> SafeString | str:
+        if step.decided_at is None:
+            return display.NOTHING
+        return format_html("{} by {}", display.when(step.decided_at), step.decided_by)

@@ -1,0 +1,1 @@
+"""Workflows: chains, batches and graphs of steps, each of which nests in the others."""

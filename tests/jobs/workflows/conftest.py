@@ -1,0 +1,26 @@
+"""Fixtures for the tests of workflows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.jobs.workflows import flow_jobs
+
+
+@pytest.fixture
+def ran(transactional_db: None) -> Iterator[list[Any]]:
+    """What the jobs did in this process."""
+    flow_jobs.ran.clear()
+    flow_jobs.broken.clear()
+    yield flow_jobs.ran
+    flow_jobs.ran.clear()
+    flow_jobs.broken.clear()
+
+
+@pytest.fixture
+def broken(ran: list[Any]) -> set[Any]:
+    """The words of jobs that fail."""
+    return flow_jobs.broken
