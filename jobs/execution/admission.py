@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from django.db import InterfaceError, OperationalError
 
 from jobs import arguments, registry
-from jobs.exceptions import InvalidDefinition
+from jobs.exceptions import InvalidDefinition, UnknownLimit
 from jobs.execution.middleware.contract import gates_of
 from jobs.limits.known import row_of
 from jobs.privacy.coverage import coverage_of
@@ -71,7 +71,12 @@ def ask(book: Ledger, job: ClaimedJob) -> Answer:
     if definition is None or not gates_of(definition):
         return Answer(True)
     try:
-        return Answer(book.admit(job, wants(definition, job)))
+        try:
+            return Answer(book.admit(job, wants(definition, job)))
+        except UnknownLimit:
+            # Somebody has removed the row since this process has seen to it.
+            _rows.clear()
+            return Answer(book.admit(job, wants(definition, job)))
     except (OperationalError, InterfaceError):
         raise
     except Exception as error:

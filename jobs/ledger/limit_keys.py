@@ -14,6 +14,7 @@ from math import inf
 from typing import Any
 from uuid import UUID
 
+from jobs.exceptions import UnknownLimit
 from jobs.ledger.moments import microseconds, moment
 from jobs.ledger.outcome import ClaimedJob
 from jobs.ledger.sql import SqlLedger
@@ -66,7 +67,10 @@ class LimitKeys(SqlLedger):
     """What is known of the keys of limits, the same on both databases."""
 
     def _lock_named(self, wants: Sequence[Want]) -> dict[tuple[str, str], Key]:
-        """The keys that are asked for, locked; made where there are none yet."""
+        """The keys that are asked for, locked; made where there are none yet.
+
+        Raises UnknownLimit if a limit has no row.
+        """
         names = list(dict.fromkeys((want.limit, want.key) for want in wants))
         either = " OR ".join(["key.limit_id = %s AND key.key = %s"] * len(names))
         values = [value for name in names for value in name]
@@ -75,12 +79,17 @@ class LimitKeys(SqlLedger):
             for limit, key in names:
                 self._run(
                     "INSERT INTO jobs_limitkey "
-                    "(limit_id, key, counted_from, spent, spent_before, made_at) "
-                    "VALUES (%s, %s, 0, 0, 0, %s) ON CONFLICT (limit_id, key) DO NOTHING",
-                    [limit, key, self._moment(self.now())],
+                    "(limit_id, key, counted_from, spent, spent_before) "
+                    "SELECT lim.name, %s, 0, 0, 0 FROM jobs_limit AS lim WHERE lim.name = %s "
+                    "ON CONFLICT (limit_id, key) DO NOTHING",
+                    [key, limit],
                 )
             keys = self._lock_keys(either, values)
-        return {key.name: key for key in keys}
+        found = {key.name: key for key in keys}
+        for limit, key in names:
+            if (limit, key) not in found:
+                raise UnknownLimit(limit)
+        return found
 
     def _lock_keys(self, condition: str, values: Sequence[Any]) -> list[Key]:
         found = self._fetch(

@@ -267,3 +267,13 @@ def test_keys_that_nobody_uses_any_more_are_removed(ran: list[Any]) -> None:
     LimitKey.objects.filter(key__in="ac").update(made_at=old, counted_from=0)
     assert retention.run_once().limit_keys == 1
     assert set(LimitKey.objects.values_list("key", flat=True)) == {"b", "c"}
+
+
+def test_a_limit_whose_row_was_removed_is_made_anew(ran: list[Any]) -> None:
+    limited_jobs.calls_out.enqueue(1)
+    run_due()
+    Limit.objects.all().delete()
+    limited_jobs.calls_out.enqueue(2)
+    run_due()
+    assert ran == [1, 2]
+    assert Limit.objects.get().amount == 2
