@@ -123,6 +123,9 @@ else:
         }
     }
 
+# Mail, by SMTP on this machine. Django before 6.1 does not read this: it is the default there.
+MAILERS = {"default": {"BACKEND": "django.core.mail.backends.smtp.EmailBackend"}}
+
 # Background work
 
 TASKS: dict[str, dict[str, Any]] = {

@@ -286,7 +286,8 @@ class PostgresLedger(PostgresArrivals):
 
     def _cursor(self) -> AbstractContextManager[Any]:
         raw = self.connection.connection
-        if raw is None or not is_own(self.connection):
+        # A wrapper, such as a tracer's, sees what goes through Django's cursors alone.
+        if raw is None or self.connection.execute_wrappers or not is_own(self.connection):
             return super()._cursor()
         if self._own_cursor is None or self._own_cursor.connection is not raw:
             self._own_cursor = raw.cursor()

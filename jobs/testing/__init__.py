@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from jobs.testing.performed import Performed
     from jobs.testing.performing import aperform, perform
     from jobs.testing.pushed import PushedJob
+    from jobs.testing.pushed_workflow import PushedWorkflow
     from jobs.testing.watching import Progress
 
 _EXPORTS = {
@@ -27,6 +28,7 @@ _EXPORTS = {
     "Performed": "jobs.testing.performed",
     "Progress": "jobs.testing.watching",
     "PushedJob": "jobs.testing.pushed",
+    "PushedWorkflow": "jobs.testing.pushed_workflow",
     "adrain": "jobs.testing.draining",
     "aperform": "jobs.testing.performing",
     "assert_schedules_valid": "jobs.testing.declared",
@@ -44,6 +46,7 @@ __all__ = [
     "Performed",
     "Progress",
     "PushedJob",
+    "PushedWorkflow",
     "adrain",
     "aperform",
     "assert_schedules_valid",

@@ -147,19 +147,20 @@ def _run(book: Ledger, claimed: ClaimedJob, refusal: Exception | None) -> Perfor
 def _as_in_autocommit() -> Iterator[None]:
     """Let a job run inside the test's transaction as it does on a worker, where there is none."""
     connection = connections[settings.DATABASE]
-    if not connection.in_atomic_block:
+    # Of the connection: the functions of `transaction` have other names in newer versions.
+    savepoint = connection.savepoint() if connection.in_atomic_block else None
+    if savepoint is None:
         yield
         return
     before = len(connection.run_on_commit)
-    savepoint = transaction.savepoint(using=settings.DATABASE)
     yield
     if connection.needs_rollback or not connection.is_usable():
         # First, as nothing is executed in a transaction that is marked so.
         transaction.set_rollback(False, using=settings.DATABASE)
-        transaction.savepoint_rollback(savepoint, using=settings.DATABASE)
+        connection.savepoint_rollback(savepoint)
         del connection.run_on_commit[before:]
         return
-    transaction.savepoint_commit(savepoint, using=settings.DATABASE)
+    connection.savepoint_commit(savepoint)
     while len(connection.run_on_commit) > before:
         entry: Any = connection.run_on_commit.pop(before)
         _, callback, robust = entry

@@ -9,22 +9,27 @@ from inspect import iscoroutinefunction
 from typing import Any, Self
 from uuid import UUID
 
-from django.db import connections
+from django.utils import timezone
 
 from jobs import dispatch
-from jobs.conf import settings
 from jobs.dispatch import Insert, Inserted, NewJob
 from jobs.testing.expectation import Expectation, Where
 from jobs.testing.naming import name_of
-from jobs.testing.pushed import PushedJob
+from jobs.testing.pushed import OLD_CALL, PushedJob
+from jobs.testing.pushed_workflow import PushedWorkflow, check, differences, listed, told
+from jobs.testing.recorded import Recorded
+from jobs.workflows import building
+from jobs.workflows.groups import Group
+from jobs.workflows.handles import WorkflowHandle
 
 
 class FakeJobs:
     """Records the jobs that are enqueued while it is entered; it can be asked afterwards too.
 
     Of every kind: by `enqueue`, `aenqueue` and `enqueue_many`, tasks of the Tasks framework, runs
-    of schedules, and calls of `async_task`. All checks are made as always. A retry of a failed job
-    alone goes into the ledger, since it is linked with rows there.
+    of schedules, calls of `async_task`, and chains, batches and workflows, whole. All checks are
+    made as always. Only what is linked with rows of the ledger goes there: retries of failed jobs,
+    and members that are added to a workflow.
 
     A job counts as pushed unless its transaction was rolled back. While a transaction is open, as
     all the time in a TestCase, its jobs count; those of an inner block that was rolled back do not.
@@ -37,17 +42,17 @@ class FakeJobs:
         self._except = _names(except_)
         if self._only is not None and self._except is not None:
             raise ValueError("only and except_ exclude each other: give one of them")
-        self._batches: list[_Batch] = []
+        self._batches: list[Recorded] = []
         self._asserted: set[UUID] = set()
         self._outer: list[Any] = []
 
     def __enter__(self) -> Self:
-        self._outer.append(dispatch.diversion)
-        dispatch.diversion = self._take
+        self._outer.append((dispatch.diversion, building.diversion))
+        dispatch.diversion, building.diversion = self._take, self._take_workflow
         return self
 
     def __exit__(self, *error: object) -> None:
-        dispatch.diversion = self._outer.pop()
+        dispatch.diversion, building.diversion = self._outer.pop()
 
     def __call__(self, test: Callable[..., Any]) -> Callable[..., Any]:
         """Decorate a test, which gets a fake of its own as its last positional argument."""
@@ -80,6 +85,10 @@ class FakeJobs:
             return jobs
         name = name_of(definition)
         return [job for job in jobs if job.definition == name]
+
+    def pushed_workflows(self) -> list[PushedWorkflow]:
+        """The chains, batches and workflows that were pushed, in their order."""
+        return [batch.workflow for batch in self._batches if batch.counts and batch.workflow]
 
     def assert_pushed(
         self,
@@ -134,10 +143,34 @@ class FakeJobs:
                 f"\n{_listed(found)}"
             )
 
+    def assert_workflow_pushed(
+        self, expected: Group, *, times: int | None = None
+    ) -> list[PushedWorkflow]:
+        """A chain, batch or workflow like this one was pushed; so many times, if `times` is given.
+        Returns those that were, and their jobs count as asserted.
+
+        Compared are the calls, in their order in a chain, in any in a batch, and by step in a
+        workflow; `pass_results` and `allow_failures`; and of name, tags and callbacks those that
+        `expected` has. Raises what `expected.enqueue()` would.
+        """
+        check(expected)
+        pushed = self.pushed_workflows()
+        found = [one for one in pushed if not any(differences(expected, one.group))]
+        if len(found) != times if times is not None else not found:
+            often = "" if times is None else f" {_times(times)}"
+            was = "it was not" if not found else f"it was pushed {_times(len(found))}"
+            lines = "\n".join(listed(expected, pushed))
+            raise AssertionError(f"Expected to be pushed{often}, but {was}:\n{lines}")
+        self._asserted.update(job.id for one in found for job in one.jobs)
+        return found
+
     def assert_nothing_pushed(self) -> None:
-        """No job at all was pushed."""
+        """No job at all was pushed, and no workflow."""
         if jobs := self.pushed():
             raise AssertionError(f"Expected no job to be pushed.\n{_listed(jobs)}")
+        if found := self.pushed_workflows():
+            lines = [line for one in found for line in told(one.group)]
+            raise AssertionError("\n".join(["Expected nothing to be pushed.", *lines]))
 
     def assert_nothing_else_pushed(self) -> None:
         """Every job that was pushed is one that `assert_pushed` has found before."""
@@ -148,17 +181,28 @@ class FakeJobs:
             )
 
     def _take(self, jobs: Sequence[NewJob], insert: Insert) -> Inserted:
-        pushed = {job.id: PushedJob.of(job) for job in jobs if job.retry_of is None}
+        pushed = {job.id: PushedJob.of(job) for job in jobs if not _is_linked(job)}
         mine = {key: job for key, job in pushed.items() if self._fakes(job.definition)}
         others = [job for job in jobs if job.id not in mine]
-        outer = self._outer[-1]
+        outer, _ = self._outer[-1]
         inserted = Inserted({})
         if others:
             inserted = insert(others) if outer is None else outer(others, insert)
         if mine:
-            self._batches.append(_Batch(list(mine.values())))
+            self._batches.append(Recorded(list(mine.values())))
         moments = {key: job.pushed_at for key, job in mine.items()}
         return Inserted(inserted.enqueued | moments, inserted.instead)
+
+    def _take_workflow(self, group: Group) -> WorkflowHandle | None:
+        plan = building.Plan(timezone.now())
+        flow = plan.root(group)
+        new_jobs = plan.all_jobs()
+        if new_jobs and not any(self._fakes(job.definition) for job in new_jobs):
+            _, outer = self._outer[-1]
+            return None if outer is None else outer(group)
+        workflow = PushedWorkflow(flow.pk, group, [PushedJob.of(job) for job in new_jobs])
+        self._batches.append(Recorded(workflow.jobs, workflow))
+        return WorkflowHandle(flow)
 
     def _fakes(self, name: str) -> bool:
         if self._only is not None:
@@ -181,25 +225,11 @@ def fake_jobs(
     return FakeJobs(only, except_)
 
 
-class _Batch:
-    """Jobs that were pushed together, and whether their transaction was rolled back."""
-
-    def __init__(self, jobs: Sequence[PushedJob]) -> None:
-        self.jobs = jobs
-        self._connection = connections[settings.DATABASE]
-        self._committed = not self._connection.in_atomic_block
-        # Not asked where none is open, so that tests without a database can enqueue.
-        if not self._committed:
-            self._connection.on_commit(self._commit)
-
-    def _commit(self) -> None:
-        self._committed = True
-
-    @property
-    def counts(self) -> bool:
-        # Django takes the callbacks of a block that is rolled back off this list.
-        waiting = (entry[1] for entry in self._connection.run_on_commit)
-        return self._committed or self._commit in waiting
+def _is_linked(job: NewJob) -> bool:
+    """Whether it belongs to rows of the ledger: a retry, or a member of a workflow that is there.
+    The links of an old chain share an id alone."""
+    is_member = job.chain is not None and job.definition != OLD_CALL
+    return job.retry_of is not None or is_member
 
 
 def _names(definitions: Iterable[Any] | None) -> frozenset[str] | None:
