@@ -17,6 +17,7 @@ from jobs.admin.operations import Operation, Order, ReasonForm, Result, rows_of_
 from jobs.conf import settings as conf
 from jobs.failures import flushing, operations, redrive
 from jobs.failures.operations import HIGHEST_RATE
+from jobs.management.output import counted
 from jobs.models import FailedJob, Job, JobState
 
 RETRY_CONSEQUENCE = (
@@ -29,23 +30,19 @@ AT_ONCE = 1_000
 """So many are retried in the request."""
 
 
-def _counted(count: int, singular: str, plural: str = "") -> str:
-    return f"{count:,} {singular if count == 1 else plural or f'{singular}s'}"
-
-
 def _retry(rows: Any, order: Order) -> Result:
     return told_of_retry(redrive.retry(rows, order.actor, order.reason, scope=order.scope))
 
 
 def told_of_retry(report: redrive.RedriveReport) -> Result:
     """What a retry did, in words."""
-    text = f"Retried {_counted(report.retried, 'failed job')}."
+    text = f"Retried {counted(report.retried, 'failed job')}."
     refused = sum(report.refused.values())
     other = report.skipped - refused
     if other:
-        text += f" {_counted(other, 'was', 'were')} skipped: already retried, or gone."
+        text += f" {counted(other, 'was', 'were')} skipped: already retried, or gone."
     for why, count in report.refused.most_common(3):
-        text += f" {_counted(count, 'was', 'were')} refused: {why}"
+        text += f" {counted(count, 'was', 'were')} refused: {why}"
     if report.retried == 1:
         address = reverse("admin:jobs_job_change", args=[report.job_ids[0]])
         text = format_html('{} <a href="{}">Open the new job</a>', text, address)
@@ -93,7 +90,7 @@ def _retry_matching(rows: Any, order: Order) -> Result:
     text = format_html(
         'Operation {} retries {} in the background. <a href="{}">Watch it</a>',
         operation.pk,
-        _counted(operation.total, "failed job"),
+        counted(operation.total, "failed job"),
         reverse("admin:jobs_bulkoperation_change", args=[operation.pk]),
     )
     return Result(text)
@@ -116,7 +113,7 @@ RETRY_MATCHING = Operation(
 
 def _forget(rows: Any, order: Order) -> Result:
     count = flushing.forget(rows, order.actor, order.reason, scope=order.scope)
-    return _forgotten(f"Forgot {_counted(count, 'failed job')}.", count)
+    return _forgotten(f"Forgot {counted(count, 'failed job')}.", count)
 
 
 def _undo() -> str:
@@ -131,7 +128,7 @@ def _forgotten(text: str, count: int) -> Result:
     if count and conf.UNDO_WINDOW:
         address = reverse("admin:jobs_forgottenfailedjob_changelist")
         text = format_html('{} <a href="{}">Restore what you need</a>', text, address)
-    return Result(text, _level(count))
+    return Result(text, level_of(count))
 
 
 FORGET = Operation(
@@ -152,7 +149,7 @@ FORGET = Operation(
 
 def _flush(rows: Any, order: Order) -> Result:
     count = flushing.flush(rows, order.actor, order.reason, scope=order.scope)
-    return _forgotten(f"Flushed {_counted(count, 'failed job')}.", count)
+    return _forgotten(f"Flushed {counted(count, 'failed job')}.", count)
 
 
 FLUSH = Operation(
@@ -171,7 +168,7 @@ FLUSH = Operation(
 
 def _restore(rows: Any, order: Order) -> Result:
     count = flushing.restore(rows, order.actor, order.reason, scope=order.scope)
-    return Result(f"Restored {_counted(count, 'failed job')}.", _level(count))
+    return Result(f"Restored {counted(count, 'failed job')}.", level_of(count))
 
 
 RESTORE = Operation(
@@ -191,13 +188,13 @@ RESTORE = Operation(
 
 def _cancel(rows: Any, order: Order) -> Result:
     report = cancelling.cancel(rows, order.actor, order.reason, scope=order.scope)
-    parts = [f"Cancelled {_counted(report.cancelled, 'job')}."]
+    parts = [f"Cancelled {counted(report.cancelled, 'job')}."]
     if report.requested:
-        parts.append(f"Asked {_counted(report.requested, 'running job')} to stop.")
+        parts.append(f"Asked {counted(report.requested, 'running job')} to stop.")
     if report.skipped:
         why = ", ".join(f"{count:,} {reason}" for reason, count in report.reasons.most_common(3))
         parts.append(f"Skipped {report.skipped:,}: {why}.")
-    return Result(" ".join(parts), _level(report.cancelled + report.requested))
+    return Result(" ".join(parts), level_of(report.cancelled + report.requested))
 
 
 def _finished(job: Job) -> str:
@@ -248,5 +245,6 @@ RETRY_JOB = Operation(
 )
 
 
-def _level(count: int) -> int:
+def level_of(count: int) -> int:
+    """Of the message of an operation that has changed so many."""
     return messages.SUCCESS if count else messages.WARNING

@@ -10,7 +10,7 @@ from django.contrib import messages
 from django.db.models import Sum
 from django.utils import timezone
 
-from jobs.admin.actions import RETRY_CONSEQUENCE, told_of_retry
+from jobs.admin.actions import RETRY_CONSEQUENCE, level_of, told_of_retry
 from jobs.admin.moments import MomentField, moment_of
 from jobs.admin.operations import (
     Operation,
@@ -22,6 +22,7 @@ from jobs.admin.operations import (
     rows_of_jobs,
 )
 from jobs.failures import groups
+from jobs.management.output import counted
 from jobs.models import FailureGroup, GroupStatus
 from jobs.models.failure import FailedJobQuerySet
 
@@ -70,14 +71,6 @@ class NoteForm(ReasonForm):
     field_order = ("note", "reason")
 
 
-def _counted(count: int, noun: str = "failure group") -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
-def _level(count: int) -> int:
-    return messages.SUCCESS if count else messages.WARNING
-
-
 def _all(rows: FailedJobQuerySet) -> FailedJobQuerySet:
     return rows
 
@@ -115,32 +108,30 @@ def _forget(rows: Any, order: Order) -> Result:
     count = groups.forget(
         rows, order.actor, order.reason, scope=_jobs_of(order), until=order.data["until"]
     )
-    return Result(f"Forgot {_counted(count, 'failed job')}.", _level(count))
+    return Result(f"Forgot {counted(count, 'failed job')}.", level_of(count))
 
 
 def _jobs_of(order: Order) -> str:
     return f"failed jobs of {order.scope}"
 
 
-def _resolve(rows: Any, order: Order) -> Result:
-    count = groups.resolve(rows, order.actor, order.reason, scope=order.scope)
-    return Result(f"Resolved {_counted(count)}.", _level(count))
+def _changed(done: str, count: int) -> Result:
+    return Result(f"{done} {counted(count, 'failure group')}.", level_of(count))
 
 
-def _reopen(rows: Any, order: Order) -> Result:
-    count = groups.reopen(rows, order.actor, order.reason, scope=order.scope)
-    return Result(f"Reopened {_counted(count)}.", _level(count))
+def _by(change: Callable[..., int], done: str) -> Callable[[Any, Order], Result]:
+    """What changes groups and asks nothing but a reason."""
+
+    def perform(rows: Any, order: Order) -> Result:
+        return _changed(done, change(rows, order.actor, order.reason, scope=order.scope))
+
+    return perform
 
 
 def _mute(rows: Any, order: Order) -> Result:
     until = order.data["until"]
     count = groups.mute(rows, order.actor, until, order.reason, scope=order.scope)
-    return Result(f"Muted {_counted(count)}.", _level(count))
-
-
-def _unmute(rows: Any, order: Order) -> Result:
-    count = groups.unmute(rows, order.actor, order.reason, scope=order.scope)
-    return Result(f"Unmuted {_counted(count)}.", _level(count))
+    return _changed("Muted", count)
 
 
 def _write_note(rows: Any, order: Order) -> Result:
@@ -203,7 +194,7 @@ RESOLVE = Operation(
     consequence="The cause is held to be mended. Who was told of the group is told of this; a new "
     "failure opens the group again, and is told.",
     touches=_standing,
-    perform=_resolve,
+    perform=_by(groups.resolve, "Resolved"),
     applicable=lambda rows: rows.exclude(status=GroupStatus.RESOLVED),
     refusal=_is_resolved,
     selected=True,
@@ -216,7 +207,7 @@ REOPEN = Operation(
     permission="reopen",
     consequence="The group is open again, as if it had not been resolved. Nobody is told.",
     touches=_standing,
-    perform=_reopen,
+    perform=_by(groups.reopen, "Reopened"),
     applicable=lambda rows: rows.resolved(),
     refusal=_is_not_resolved,
     selected=True,
@@ -241,7 +232,7 @@ UNMUTE = Operation(
     permission="mute",
     consequence="The group is open.",
     touches=_standing,
-    perform=_unmute,
+    perform=_by(groups.unmute, "Unmuted"),
     applicable=lambda rows: rows.filter(status=GroupStatus.MUTED),
     refusal=_is_not_muted,
     selected=True,

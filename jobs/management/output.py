@@ -111,6 +111,6 @@ def duration(value: dt.timedelta) -> str:
     return f"{minutes} min {rest} s" if rest else f"{minutes} min"
 
 
-def counted(count: int, noun: str) -> str:
-    """Such as "1 job", "2,000 failed jobs"."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+def counted(count: int, singular: str, plural: str = "") -> str:
+    """Such as "1 job", "2,000 failed jobs"; the plural is with an s unless it is given."""
+    return f"{count:,} {singular if count == 1 else plural or f'{singular}s'}"
