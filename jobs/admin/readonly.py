@@ -105,6 +105,10 @@ class ReadOnlyAdmin(ListedAdmin):
             raise PermissionDenied
         if row is None:
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined,no-any-return]
+        return self.page_of(request, row, extra_context or {})
+
+    def page_of(self, request: HttpRequest, row: Any, extra: dict[str, Any]) -> HttpResponse:
+        """The answer for a row that the user may see."""
         context = {
             **self.admin_site.each_context(request),
             "title": str(row),
@@ -113,7 +117,7 @@ class ReadOnlyAdmin(ListedAdmin):
             "media": self.media,
             "buttons": self.buttons(request, row),
             **self.detail(request, row),
-            **(extra_context or {}),
+            **extra,
         }
         request.current_app = self.admin_site.name
         template = self.detail_template or f"admin/jobs/{self.opts.model_name}/detail.html"
