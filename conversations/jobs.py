@@ -1,18 +1,16 @@
-"""What the workers do for conversations: import, price, cost, archive."""
+"""What the workers do for conversations: import, price, cost, archive.
+
+What works with prices is imported where it is used. The price catalogue takes 11 MB and a tenth of
+a second, which processes that never price a call (the web server, most commands, a cluster at rest)
+do without.
+"""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
 
-from conversations.archiving.archive import archive_all, clean_up
-from conversations.archiving.restore import restore_conversation
-from conversations.catalogue.syncing import sync_prices
-from conversations.costs import cost_conversation, cost_messages
 from conversations.exceptions import ImportSourceChanged, UnknownProvider
-from conversations.importing.chunks import Chunk
-from conversations.importing.storing import import_chunk
-from conversations.sweeping import refresh_all_totals, uncosted_batches
 from jobs import Recover, job
 
 
@@ -34,6 +32,8 @@ def sync_model_pricing(provider: str | None = None) -> dict[str, Any]:
 
     `provider` is one provider's slug; without it all enabled providers are synced.
     """
+    from conversations.catalogue.syncing import sync_prices
+
     return sync_prices(provider).as_json()
 
 
@@ -50,6 +50,8 @@ def calculate_conversation_costs(conversation_id: int, again: bool = False) -> d
 
     With `again`, all of them. A conversation that is gone is passed over.
     """
+    from conversations.costs import cost_conversation
+
     return cost_conversation(conversation_id, again=again).as_json()
 
 
@@ -59,6 +61,8 @@ def batch_cost_calculation(message_ids: list[int]) -> dict[str, Any]:
 
     A message that cannot be computed is marked and reported, and does not stop the others.
     """
+    from conversations.costs import cost_messages
+
     return cost_messages(message_ids).as_json()
 
 
@@ -72,12 +76,16 @@ def batch_cost_calculation(message_ids: list[int]) -> dict[str, Any]:
 )
 def calculate_message_cost(message_id: int) -> dict[str, Any]:
     """Cost one message at once, as soon as its answer is in."""
+    from conversations.costs import cost_messages
+
     return cost_messages([message_id]).as_json()
 
 
 @job(queue_name="ai", max_attempts=3, backoff=[30, 60, 120], timeout=120)
 def cost_uncosted_messages(limit: int = 1000, chunk: int = 250) -> dict[str, Any]:
     """Look for up to `limit` messages without a cost, and enqueue their costing in chunks."""
+    from conversations.sweeping import uncosted_batches
+
     batches = uncosted_batches(limit=limit, chunk=chunk)
     batch_cost_calculation.enqueue_many([{"message_ids": ids} for ids in batches])
     return {"messages": sum(map(len, batches)), "jobs": len(batches)}
@@ -86,24 +94,32 @@ def cost_uncosted_messages(limit: int = 1000, chunk: int = 250) -> dict[str, Any
 @job(queue_name="low", max_attempts=3, backoff=[60, 300, 900], timeout=3600)
 def recalculate_conversation_totals() -> dict[str, Any]:
     """Compute the totals of all conversations anew from their messages, in little memory."""
+    from conversations.sweeping import refresh_all_totals
+
     return {"conversations": refresh_all_totals()}
 
 
 @job(queue_name="low", max_attempts=3, backoff=[300, 900, 1800], timeout=3600)
 def cleanup_old_conversations(retention_days: int = 90) -> dict[str, Any]:
     """Archive conversations that were idle so long; delete those that were archived so long ago."""
+    from conversations.archiving.archive import clean_up
+
     return clean_up(timedelta(days=retention_days)).as_json()
 
 
 @job(queue_name="low", max_attempts=3, backoff=[60, 300, 900], timeout=3600)
 def archive_conversations(conversation_ids: list[int]) -> dict[str, Any]:
     """Archive these conversations now, however long they were idle."""
+    from conversations.archiving.archive import archive_all
+
     return archive_all(conversation_ids).as_json()
 
 
 @job(queue_name="default", timeout=3600)
 def restore_conversations(conversation_ids: list[int]) -> dict[str, Any]:
     """Bring these archived conversations back into the database."""
+    from conversations.archiving.restore import restore_conversation
+
     return {"restored": [restore_conversation(pk).pk for pk in conversation_ids]}
 
 
@@ -116,6 +132,9 @@ def restore_conversations(conversation_ids: list[int]) -> dict[str, Any]:
 )
 def import_calls_chunk(chunk: dict[str, Any], user_id: int | None = None) -> dict[str, Any]:
     """Import one chunk of a log of recorded calls, and enqueue the costing of what came in."""
+    from conversations.importing.chunks import Chunk
+    from conversations.importing.storing import import_chunk
+
     report = import_chunk(Chunk(**chunk), user_id)
     costing = None
     if report.uncosted:

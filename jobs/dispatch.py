@@ -20,6 +20,7 @@ from jobs.execution.middleware.contract import AtEnqueue, at_enqueue
 from jobs.execution.policy import overrides_of
 from jobs.identifiers import uuid7, uuid7s
 from jobs.ledger import Ledger, ledger
+from jobs.ledger.arrivals import can_run_at_once
 from jobs.privacy.coverage import coverage_of
 from jobs.privacy.scrubbing import Scrubber
 from jobs.uniqueness import locks
@@ -181,6 +182,9 @@ def insert_timed(jobs: Sequence[NewJob]) -> Inserted:
 def _insert(jobs: Sequence[NewJob]) -> Inserted:
     book = ledger()
     if not any(job.unique for job in jobs):
+        if len(jobs) == 1 and (moment := _handed_over(book, jobs[0])) is not None:
+            _emit_queued([(jobs[0], [jobs[0].id])])
+            return Inserted({jobs[0].id: moment})
         enqueued = book.insert(jobs)
         _announce(book, [(job, [job.id]) for job in jobs])
         return Inserted(enqueued)
@@ -206,6 +210,15 @@ def insert_alike(job: NewJob, calls: Sequence[str]) -> list[UUID]:
     return ids
 
 
+def _handed_over(book: Ledger, job: NewJob) -> dt.datetime | None:
+    """When this job was enqueued, if it is one that a waiting worker could be given at once."""
+    from jobs import transports
+
+    if job.tags or not can_run_at_once(job):
+        return None
+    return transports.current().hand_over(book, job)
+
+
 def _announce(book: Ledger, inserted: Sequence[tuple[NewJob, Sequence[UUID]]]) -> None:
     """Tell of new jobs, by id, once the caller's transaction has committed."""
     book.connection.on_commit(lambda: _tell(inserted))
@@ -214,6 +227,15 @@ def _announce(book: Ledger, inserted: Sequence[tuple[NewJob, Sequence[UUID]]]) -
 def _tell(inserted: Sequence[tuple[NewJob, Sequence[UUID]]]) -> None:
     from jobs import transports
 
+    _emit_queued(inserted)
+    now = timezone.now()
+    ready_in = {
+        job.queue for job, _ in inserted if not job.delay and (not job.due_at or job.due_at <= now)
+    }
+    transports.current().dispatched([job_id for _, ids in inserted for job_id in ids], ready_in)
+
+
+def _emit_queued(inserted: Sequence[tuple[NewJob, Sequence[UUID]]]) -> None:
     if events.job_queued.receivers:
         for job, ids in inserted:
             for job_id in ids:
@@ -225,11 +247,6 @@ def _tell(inserted: Sequence[tuple[NewJob, Sequence[UUID]]]) -> None:
                     attempt=0,
                     due_at=job.due_at,
                 )
-    now = timezone.now()
-    ready_in = {
-        job.queue for job, _ in inserted if not job.delay and (not job.due_at or job.due_at <= now)
-    }
-    transports.current().dispatched([job_id for _, ids in inserted for job_id in ids], ready_in)
 
 
 def _assemble(

@@ -6,9 +6,8 @@ They say only whether there is something to do. Whoever does it looks again, wit
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 if TYPE_CHECKING:
@@ -96,7 +95,7 @@ def surroundings(ledger: Ledger, cluster_id: UUID, silence: dt.timedelta) -> Sur
     own = cluster_id if connection.features.has_native_uuid_field else cluster_id.hex
     sql = _SURROUNDINGS.format(ago=_AGO[connection.vendor])
     found = Surroundings()
-    for kind, worker_id, pid in _fetch(ledger, sql, [own, silence.total_seconds(), own, own]):
+    for kind, worker_id, pid in ledger.look(sql, [own, silence.total_seconds(), own, own]):
         if kind == "own":
             found.workers[worker_id] = pid
         else:
@@ -108,7 +107,7 @@ def seconds_to_schedule(ledger: Ledger) -> float | None:
     """Seconds until the next time of a schedule, 0 or less if one is due; None for never."""
     vendor = ledger.connection.vendor
     until = _UNTIL[vendor].format("min(next_run_at)")
-    ((seconds,),) = _fetch(ledger, _SCHEDULES.format(now=_NOW[vendor], until=until))
+    ((seconds,),) = ledger.look(_SCHEDULES.format(now=_NOW[vendor], until=until))
     return None if seconds is None else float(seconds)
 
 
@@ -116,10 +115,4 @@ def old_schedule_is_due(ledger: Ledger, table: str) -> bool:
     """Whether a row of django-q2's table of schedules is due."""
     connection = ledger.connection
     sql = _OLD_SCHEDULES.format(table=connection.ops.quote_name(table), now=_NOW[connection.vendor])
-    return bool(_fetch(ledger, sql))
-
-
-def _fetch(ledger: Ledger, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-    with ledger.connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
-        return list(cursor.fetchall())
+    return bool(ledger.look(sql))

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from jobs.cluster.session import CONNECTION_LOST, LedgerSession
 from jobs.cluster.wake import Wake
 from jobs.conf import settings as conf
-from jobs.transports import database
+from jobs.ledger.outcome import ClaimedJob
+from jobs.transports import database, handover
 from jobs.transports.contract import Listener
-from jobs.transports.doorbell import Doorbell
+from jobs.transports.doorbell import Doorbell, Ear
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
@@ -23,6 +24,8 @@ class Idle:
 
     After work, and after a connection was lost, the first waits are short. They cover what was
     enqueued in the silence between two calls, or before this worker listened again.
+
+    Who rings may also give a job that the ledger has as this worker's already.
     """
 
     def __init__(
@@ -30,12 +33,18 @@ class Idle:
         session: LedgerSession,
         queues: Sequence[str],
         wake: Wake,
-        doorbell: Doorbell | None = None,
+        *,
+        on_broken_promise: Callable[[], object] = lambda: None,
     ) -> None:
+        """`on_broken_promise` is called when the ledger may have given this worker a job that it
+        does not know of."""
         self._session = session
         self._queues = queues
         self._wake = wake
-        self._doorbell = doorbell
+        self._on_broken_promise = on_broken_promise
+        self.doorbell: Doorbell | None = None
+        """The bell to listen to, if there is one."""
+        self._given: list[ClaimedJob] = []
         self._listener: Listener | None = None
         self._listens_on: BaseDatabaseWrapper | None = None
         self._looks = 0
@@ -43,6 +52,11 @@ class Idle:
     def had_work(self) -> None:
         """The next waits are short ones."""
         self._looks = 0
+
+    def given(self) -> list[ClaimedJob]:
+        """The jobs that came while this worker waited; they are told once."""
+        given, self._given = self._given, []
+        return given
 
     def wait(self, longest: float) -> None:
         """Wait for work, a signal, or `longest` seconds."""
@@ -62,9 +76,19 @@ class Idle:
             if self._listener is None or self._listens_on is not connection:
                 self._listener = database.listen(connection, self._queues)
                 self._listens_on = connection
-            with self._doorbell.heard() if self._doorbell else nullcontext() as bell:
-                wakeups = [self._wake.fileno()] + ([bell] if bell is not None else [])
-                return self._listener.wait(seconds, wakeups)
+            with self.doorbell.heard() if self.doorbell else nullcontext() as ear:
+                try:
+                    return self._listener.wait(seconds, [self._wake, ear] if ear else [self._wake])
+                finally:
+                    self._wake.drain()
+                    if ear is not None:
+                        self._hear_out(ear)
+
+    def _hear_out(self, ear: Ear) -> None:
+        ear.close()
+        self._given += map(handover.received, ear.given)
+        if ear.promise_broken:
+            self._on_broken_promise()
 
     def _next_wait(self) -> float:
         eager = database.EAGER_WAITS

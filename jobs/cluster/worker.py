@@ -95,8 +95,7 @@ class Worker:
         self._must_reconcile = False
         self._reconcile_again_at = math.inf
         self._session = LedgerSession(connect, pause=wake.wait, on_loss=self._connection_lost)
-        bell = Doorbell.beside(journal, pool.name) if journal is not None else None
-        self._idle = Idle(self._session, pool.queues, wake, bell)
+        self._idle = Idle(self._session, pool.queues, wake, on_broken_promise=self._reconcile_soon)
 
     def stop(self, *args: Any) -> None:
         """Take no further job, and end once the running one has ended. A signal handler."""
@@ -113,6 +112,8 @@ class Worker:
             self._slot, Journal.of(self._journal), ledger(thread_connection()).record
         )
         self._register()
+        if self._journal is not None:
+            self._idle.doorbell = Doorbell.beside(self._journal, self._pool.name, self.id)
         try:
             reason = self._work(mode)
             self._leave(reason)
@@ -131,11 +132,12 @@ class Worker:
                 self._idle.had_work()
             else:
                 self._idle.wait(self._life.seconds_left())
+        self._give_back(self._idle.given())
         return reason
 
     def _work_once(self) -> int:
-        """Claim, run and report once; return how many jobs were claimed."""
-        claimed = self._claim()
+        """Claim, run and report once; return how many jobs were claimed, or given."""
+        claimed = self._idle.given() or self._claim()
         known = self._leave_unknown(claimed)
         kept = self._appetite.keep(known)
         self._give_back(known[kept:])
@@ -240,8 +242,9 @@ class Worker:
     def _reconcile(self, ledger: Ledger) -> None:
         """Give back what the ledger says we hold and we do not know of.
 
-        A claim may have been committed although its answer was lost with the connection; and as
-        the server may be at it still, there is a second look.
+        A claim may have been committed although its answer was lost with the connection, or a job
+        inserted for us by a process that ended before it could give it; and as the server may be
+        at it still, there is a second look.
         """
         if not self._must_reconcile:
             self._reconcile_again_at = math.inf
@@ -251,9 +254,12 @@ class Worker:
             ledger.give_back(strays)
         self._must_reconcile = False
 
-    def _connection_lost(self) -> None:
+    def _reconcile_soon(self) -> None:
         self._must_reconcile = True
         self._reconcile_again_at = time.monotonic() + SETTLED
+
+    def _connection_lost(self) -> None:
+        self._reconcile_soon()
         self._user_connections.close()
         self._idle.had_work()
 

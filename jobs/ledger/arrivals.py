@@ -45,7 +45,7 @@ class Arrivals(Flows):
     """What both databases share of an insertion."""
 
     def insert(self, jobs: Sequence[NewJob]) -> dict[UUID, dt.datetime]:
-        if len(jobs) == 1 and _is_ready(jobs[0]) and not jobs[0].tags:
+        if len(jobs) == 1 and can_run_at_once(jobs[0]) and not jobs[0].tags:
             return {jobs[0].id: self._insert_one(jobs[0])}
         tags = rows.tag_rows((job.id, job.tags) for job in jobs)
         enqueued: dict[UUID, dt.datetime] = {}
@@ -57,7 +57,7 @@ class Arrivals(Flows):
         return enqueued
 
     def insert_alike(self, job: NewJob, calls: Mapping[UUID, str]) -> None:
-        if not _is_ready(job) or not self._has_short_way():
+        if not can_run_at_once(job) or not self._has_short_way():
             self.insert([_like(job, job_id, text) for job_id, text in calls.items()])
             return
         tags = rows.tag_rows((job_id, job.tags) for job_id in calls) if job.tags else None
@@ -93,8 +93,24 @@ class Arrivals(Flows):
 @cache
 def insert_into(*columns: str) -> str:
     """The statement that inserts one ready job with these columns."""
-    names = ", ".join([*columns, *BLANK])
-    values = ", ".join([*["%s"] * len(columns), *BLANK.values()])
+    return _insert_into(columns, BLANK)
+
+
+@cache
+def insert_held_into(*columns: str, now: str) -> str:
+    """The statement that inserts one job with these columns as running. It returns when it was
+    enqueued, and whether its queue is paused. `now` is the database's time as SQL."""
+    held = BLANK | {"state": "'running'", "attempts": "1", "fence": "1", "started_at": now}
+    paused = (
+        "SELECT 1 FROM jobs_queue WHERE name = jobs_job.queue AND paused_at IS NOT NULL "
+        f"AND (paused_until IS NULL OR paused_until > {now})"
+    )
+    return f"{_insert_into(columns, held)} RETURNING enqueued_at, EXISTS ({paused})"
+
+
+def _insert_into(columns: Sequence[str], fixed: Mapping[str, str]) -> str:
+    names = ", ".join([*columns, *fixed])
+    values = ", ".join([*["%s"] * len(columns), *fixed.values()])
     return f"INSERT INTO jobs_job ({names}) VALUES ({values})"
 
 
@@ -105,7 +121,7 @@ def batches(items: Iterable[Item], size: int = PER_STATEMENT) -> Iterator[list[I
         yield some
 
 
-def _is_ready(job: NewJob) -> bool:
+def can_run_at_once(job: NewJob) -> bool:
     at_once = job.due_at is None and job.delay is None
     return at_once and job.follows_id is None and not job.blocked
 

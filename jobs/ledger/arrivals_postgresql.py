@@ -16,7 +16,7 @@ from django.db.backends.postgresql.base import CursorDebugWrapper
 from django.db.backends.utils import CursorWrapper
 
 from jobs.ledger import rows
-from jobs.ledger.arrivals import BLANK, Arrivals, batches, insert_into
+from jobs.ledger.arrivals import BLANK, Arrivals, batches, insert_held_into, insert_into
 
 if TYPE_CHECKING:
     from jobs.dispatch import NewJob
@@ -62,10 +62,19 @@ class PostgresArrivals(Arrivals):
 
     def _insert_one(self, job: NewJob) -> dt.datetime:
         row = self._row_of(job)
-        insert = self._insert_bare if self._is_bare() else self._fetch
-        found = insert(f"{insert_into(*row)} RETURNING enqueued_at", list(row.values()))
+        found = self._insert_row(f"{insert_into(*row)} RETURNING enqueued_at", list(row.values()))
         moment: dt.datetime = found[0][0]
         return moment
+
+    def insert_held(self, job: NewJob, worker_id: int) -> tuple[dt.datetime, bool]:
+        row = {**self._row_of(job), "worker_id": worker_id}
+        sql = insert_held_into(*row, now="statement_timestamp()")
+        moment, is_paused = self._insert_row(sql, list(row.values()))[0]
+        return moment, not is_paused
+
+    def _insert_row(self, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+        insert = self._insert_bare if self._is_bare() else self._fetch
+        return insert(sql, parameters)
 
     def _is_bare(self) -> bool:
         """Whether nobody has put something around the cursors of this connection, or counts their

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.utils import timezone
 
 from jobs.ledger import rows
-from jobs.ledger.arrivals import BLANK, Arrivals, batches, insert_into
+from jobs.ledger.arrivals import BLANK, Arrivals, batches, insert_held_into, insert_into
 from jobs.ledger.rows import json_columns
 
 if TYPE_CHECKING:
@@ -50,6 +50,14 @@ class SqliteArrivals(Arrivals):
         row = {**self._row_of(job), "enqueued_at": self._moment(now)}
         self._run(insert_into(*row), list(row.values()))
         return now
+
+    def insert_held(self, job: NewJob, worker_id: int) -> tuple[dt.datetime, bool]:
+        now = timezone.now()
+        text = self._moment(now)
+        row = {**self._row_of(job), "worker_id": worker_id, "enqueued_at": text}
+        sql = insert_held_into(*row, now="%s")
+        found = self._fetch(sql, [*row.values(), text, text])
+        return now, not found[0][1]
 
     def _insert_alike(self, shared: Mapping[str, Any], calls: Mapping[UUID, str]) -> None:
         shared = {**shared, "enqueued_at": self._moment(timezone.now())}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from jobs.ledger.flow_rows import Advance, Ended
@@ -35,8 +35,21 @@ class Ledger(ABC):
         """The database's clock."""
 
     @abstractmethod
+    def look(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """The rows of a query that changes nothing, in the quickest way that the connection has."""
+
+    @abstractmethod
     def insert(self, jobs: Sequence[NewJob]) -> dict[UUID, dt.datetime]:
         """Insert jobs and their tags, all or none; return when each was enqueued."""
+
+    @abstractmethod
+    def insert_held(self, job: NewJob, worker_id: int) -> tuple[dt.datetime, bool]:
+        """Insert a job that can run at once, without tags, as one that this worker has claimed:
+        its first attempt, with fence 1.
+
+        Return when it was enqueued, and whether it may start: if its queue is paused, it is to be
+        given back.
+        """
 
     @abstractmethod
     def insert_alike(self, job: NewJob, calls: Mapping[UUID, str]) -> None:

@@ -23,6 +23,9 @@ from jobs.limits.rates import Counted
 AT_ONCE = 100
 """Waiting jobs that are woken, and keys that are looked at, by one call."""
 SOMEBODY_WAITS = "EXISTS (SELECT 1 FROM jobs_limitkey WHERE wake_at IS NOT NULL)"
+_SOME_LEFT = (
+    "SELECT 1 WHERE EXISTS (SELECT 1 FROM jobs_limitslot) OR EXISTS (SELECT 1 FROM jobs_limitwait)"
+)
 _HAIR = 1e-6
 """What sums of fractions may be wrong by."""
 
@@ -125,6 +128,9 @@ class Places(LimitKeys):
         """Free the places of jobs that do not run any more, forget those who no longer wait, and
         wake where there is room: what a lost worker, a cancellation, or a limit that was raised
         leaves behind. Returns the queues of those who were woken."""
+        # Asked every few seconds, nearly always in vain: then this is all.
+        if not self._fetch(_SOME_LEFT, ()):
+            return set()
         freed = self._fetch(
             "DELETE FROM jobs_limitslot WHERE NOT EXISTS (SELECT 1 FROM jobs_job AS job "
             "WHERE job.id = jobs_limitslot.job_id AND job.state = 'running' "

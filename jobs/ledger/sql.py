@@ -171,6 +171,9 @@ class SqlLedger(Ledger):
         sql = "SELECT 1 FROM jobs_notificationrule WHERE enabled LIMIT 1"
         return bool(self._fetch(sql, ()))
 
+    def look(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        return self._fetch(sql, parameters)
+
     def _run(self, sql: str, parameters: Sequence[Any] | None = None) -> None:
         with self._cursor() as cursor:
             cursor.execute(sql, parameters)

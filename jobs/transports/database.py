@@ -1,5 +1,5 @@
 """The transport `database`: LISTEN/NOTIFY on PostgreSQL, polling on SQLite; and a doorbell for the
-workers of the caller's own host.
+workers of the caller's own host, who are also given single jobs through it.
 
 NOTIFY takes a lock at commit that all notifying transactions share. So it is sent after the
 caller's commit, in a statement of its own, and at most once per queue in `QUIET`; a worker that was
@@ -10,7 +10,6 @@ enqueued in the silence waits for the slow poll.
 from __future__ import annotations
 
 import logging
-import os
 import select
 import sys
 import time
@@ -21,11 +20,17 @@ from uuid import UUID
 from django.db import Error, connections
 
 from jobs.conf import settings
-from jobs.transports import doorbell
+from jobs.transports import doorbell, handover
 from jobs.transports.contract import Listener, Transport
 
 if TYPE_CHECKING:
+    import datetime as dt
+
+    from _typeshed import FileDescriptorLike
     from django.db.backends.base.base import BaseDatabaseWrapper
+
+    from jobs.dispatch import NewJob
+    from jobs.ledger import Ledger
 
 CHANNEL = "jobs_ready"
 QUIET = 0.005
@@ -40,6 +45,17 @@ _announced: dict[str, float] = {}
 class DatabaseTransport(Transport):
     """See the module."""
 
+    def hand_over(self, book: Ledger, job: NewJob) -> dt.datetime | None:
+        # While a queue was announced just now nobody is idle, or whoever is looks soon.
+        if _was_announced(job.queue) or not _commits_by_itself(book.connection):
+            return None
+        handed = handover.hand_over(book, job)
+        if handed is None:
+            return None
+        if handed.is_ready:
+            _call([job.queue], 1)
+        return handed.enqueued_at
+
     def dispatched(self, job_ids: Sequence[UUID], ready_in: Collection[str]) -> None:
         _call(ready_in, len(job_ids))
 
@@ -47,10 +63,19 @@ class DatabaseTransport(Transport):
         _call(queues, sys.maxsize)
 
 
+def _was_announced(queue: str) -> bool:
+    return time.monotonic() - _announced.get(queue, -1) <= QUIET
+
+
+def _commits_by_itself(connection: BaseDatabaseWrapper) -> bool:
+    """Whether each statement is a transaction of its own."""
+    return not connection.in_atomic_block and connection.get_autocommit()
+
+
 def _call(queues: Iterable[str], most: int) -> None:
     """Wake workers of these queues: on this host up to so many."""
     now = time.monotonic()
-    due = [queue for queue in queues if now - _announced.get(queue, -1) > QUIET]
+    due = [queue for queue in queues if not _was_announced(queue)]
     if not due:
         return
     doorbell.ring(due, most)
@@ -68,7 +93,7 @@ def announce(connection: BaseDatabaseWrapper, queues: Iterable[str]) -> None:
     names = list(queues)
     if names and connection.vendor == "postgresql":
         calls = ", ".join([f"pg_notify('{CHANNEL}', %s)"] * len(names))
-        if not connection.in_atomic_block:
+        if _commits_by_itself(connection):
             # A call that a crash of the server loses is a call to nobody: it need not wait for the
             # disk. The setting ends with the statement, which is a transaction of its own here.
             calls += ", set_config('synchronous_commit', 'off', true)"
@@ -91,12 +116,11 @@ class PostgresListener(Listener):
         self.queues = frozenset(queues)
         self._session: Any = None
 
-    def wait(self, seconds: float, wakeups: Sequence[int] = ()) -> bool:
+    def wait(self, seconds: float, wakeups: Sequence[FileDescriptorLike] = ()) -> bool:
         session = self._listening()
         if self._heard(session):
             return True
         readable, _, _ = select.select([session.fileno(), *wakeups], [], [], seconds)
-        _drain(wakeups, readable)
         return self._heard(session) if session.fileno() in readable else False
 
     def _listening(self) -> Any:
@@ -119,17 +143,10 @@ class PostgresListener(Listener):
 class PollingListener(Listener):
     """Sleeps for JOBS_POLL_INTERVAL at the longest, as SQLite cannot call."""
 
-    def wait(self, seconds: float, wakeups: Sequence[int] = ()) -> bool:
+    def wait(self, seconds: float, wakeups: Sequence[FileDescriptorLike] = ()) -> bool:
         longest = min(seconds, settings.POLL_INTERVAL.total_seconds())
-        readable, _, _ = select.select(wakeups, [], [], longest)
-        _drain(wakeups, readable)
+        select.select(wakeups, [], [], longest)
         return False
 
     def close(self) -> None:
         return None
-
-
-def _drain(wakeups: Sequence[int], readable: Sequence[int]) -> None:
-    for descriptor in wakeups:
-        if descriptor in readable:
-            os.read(descriptor, 4096)

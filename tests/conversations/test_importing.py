@@ -135,7 +135,7 @@ def test_a_chunk_that_fails_is_reported_with_its_lines(
     def refuse(*args: Any) -> None:
         raise ImportSourceChanged("the disk is gone")
 
-    monkeypatch.setattr("conversations.jobs.import_chunk", refuse)
+    monkeypatch.setattr("conversations.importing.storing.import_chunk", refuse)
     log = write_log(tmp_path / "log.jsonl", *(chat_record(asked=f"Q{n}") for n in range(3)))
 
     summary = imported(log, chunk=2, sync=False)

@@ -24,7 +24,7 @@ from jobs.conf import settings as conf
 from jobs.ledger import connect
 from jobs.transports import doorbell
 from jobs.transports.database import DatabaseTransport
-from jobs.transports.doorbell import Doorbell
+from jobs.transports.doorbell import Doorbell, Ear
 from tests.jobs import sample_jobs
 
 
@@ -40,26 +40,26 @@ def folder(settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 
 
 def bell_of(pool: str = "default") -> Doorbell:
-    return Doorbell.beside(journals.create(uuid4()), pool)
+    return Doorbell.beside(journals.create(uuid4()), pool, 1)
 
 
-def rings(descriptor: int | None) -> bool:
-    assert descriptor is not None
-    readable, _, _ = select.select([descriptor], [], [], 0)
-    return bool(readable) and os.read(descriptor, 16) != b""
+def rings(ear: Ear | None) -> bool:
+    assert ear is not None
+    readable, _, _ = select.select([ear], [], [], 0)
+    return bool(readable) and os.read(ear.fileno(), 16) != b""
 
 
 def test_only_one_who_waits_is_woken() -> None:
     bell = bell_of()
     assert doorbell.ring(["default"], 1) == 0
-    with bell.heard() as descriptor:
-        assert not rings(descriptor)
+    with bell.heard() as ear:
+        assert not rings(ear)
         assert doorbell.ring(["default"], 1) == 1
-        assert rings(descriptor)
+        assert rings(ear)
     assert doorbell.ring(["default"], 1) == 0
     # What was left unread is not heard at the next wait.
-    with bell.heard() as descriptor:
-        assert not rings(descriptor)
+    with bell.heard() as ear:
+        assert not rings(ear)
 
 
 def test_no_more_are_woken_than_there_are_jobs() -> None:
@@ -77,13 +77,16 @@ def test_a_worker_of_another_pool_or_another_database_sleeps_on(
         monkeypatch.setitem(connections[conf.DATABASE].settings_dict, "PORT", "1")
         assert doorbell.ring(["mail"], sys.maxsize) == 0
         monkeypatch.undo()
+        monkeypatch.setattr(doorbell, "FORM", ("of", "another", "version"))
+        assert doorbell.ring(["mail"], sys.maxsize) == 0
+        monkeypatch.undo()
         assert not rings(mail)
 
 
 def test_a_worker_that_was_killed_holds_nobody_up(folder: Path) -> None:
     """Its bell stays until its journal is removed."""
     journal = journals.create(uuid4())
-    Doorbell.beside(journal, "default")
+    Doorbell.beside(journal, "default", 1)
     child = os.fork()
     if child == 0:
         with Doorbell(next(folder.glob(f"*{doorbell.SUFFIX}"))).heard():
@@ -98,8 +101,8 @@ def test_a_bell_that_was_removed_is_not_heard(folder: Path) -> None:
     bell = bell_of()
     for path in folder.iterdir():
         path.unlink()
-    with bell.heard() as descriptor:
-        assert descriptor is None
+    with bell.heard() as ear:
+        assert ear is None
 
 
 def test_nothing_is_written_into_a_file_that_stands_in_the_place_of_a_bell(folder: Path) -> None:
@@ -151,10 +154,10 @@ def test_an_idle_worker_does_not_wait_for_its_next_look(
     heard = bell.heard
 
     @contextmanager
-    def and_say_so() -> Iterator[int | None]:
-        with heard() as descriptor:
+    def and_say_so() -> Iterator[Ear | None]:
+        with heard() as ear:
             waits.set()
-            yield descriptor
+            yield ear
 
     monkeypatch.setattr(bell, "heard", and_say_so)
     took: list[float] = []
@@ -162,7 +165,9 @@ def test_an_idle_worker_does_not_wait_for_its_next_look(
     def wait() -> None:
         session = LedgerSession(connect, pause=wake.wait)
         began = time.monotonic()
-        Idle(session, ["default"], wake, bell).wait(60)
+        idle = Idle(session, ["default"], wake)
+        idle.doorbell = bell
+        idle.wait(60)
         took.append(time.monotonic() - began)
         session.close()
 
