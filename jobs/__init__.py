@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from jobs.execution.middleware.throttles_exceptions import ThrottlesExceptions
     from jobs.execution.middleware.unique import Debounce, Unique, UniqueUntilStart
     from jobs.execution.recover import Recover
+    from jobs.execution.steps import steps
     from jobs.workflows.groups import batch, chain, workflow
 
 _EXPORTS = {
@@ -40,6 +41,7 @@ _EXPORTS = {
     "chain": "jobs.workflows.groups",
     "current_job": "jobs.execution.context",
     "job": "jobs.definitions",
+    "steps": "jobs.execution.steps",
     "workflow": "jobs.workflows.groups",
 }
 
@@ -61,6 +63,7 @@ __all__ = [
     "chain",
     "current_job",
     "job",
+    "steps",
     "workflow",
 ]
 

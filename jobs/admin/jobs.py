@@ -135,7 +135,7 @@ class JobAdmin(RevealsArguments):
         # Arguments and results can be large, and no column shows them.
         listed = super().get_queryset(request)
         if self.is_list(request):
-            return listed.defer("arguments", "result").prefetch_related("tags")
+            return listed.defer("arguments", "result", "checkpoint").prefetch_related("tags")
         return listed
 
     def get_search_results(

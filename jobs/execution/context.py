@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
+import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from uuid import UUID
 
-from django.db import connections
+from django.db import Error
 from django.utils import timezone
 
 from jobs.arguments import encode_result
 from jobs.conf import settings
-from jobs.exceptions import InvalidOption, JobFailedForGood, JobReleased, JobSkipped
+from jobs.exceptions import InvalidOption, JobFailedForGood, JobLost, JobReleased, JobSkipped
+from jobs.execution.apart import run_apart
 from jobs.execution.backoff import LONGEST as LONGEST_WAIT
 from jobs.ledger.outcome import ClaimedJob, LogLine
 from jobs.ledger.rows import storable
@@ -26,6 +26,7 @@ from jobs.privacy.scrubbing import Scrubber
 
 if TYPE_CHECKING:
     from jobs.execution.policy import Policy
+    from jobs.execution.steps import Steps
     from jobs.workflows.handles import WorkflowHandle
 
 T = TypeVar("T")
@@ -34,6 +35,8 @@ REPORT_EVERY = 1.0
 """Seconds between two writes of a job's progress, and between two looks for a cancellation."""
 MOST_LOG_LINES = 1000
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
+
+logger = logging.getLogger("jobs")
 
 
 class CurrentJob:
@@ -54,6 +57,8 @@ class CurrentJob:
         """The positional and the keyword arguments that the function gets, for middleware."""
         self.scrub: Scrubber | None = None
         """Takes the values of sensitive arguments out of a text; None where there are none."""
+        self.steps: Steps | None = None
+        """What is done of its work, once it has asked for that: see `jobs.steps`."""
 
     @property
     def id(self) -> UUID:
@@ -224,6 +229,30 @@ class CurrentJob:
         if self._progress is not None:
             self._report()
 
+    def conclude(self) -> None:
+        """Write what has not been written yet, however the attempt has ended."""
+        if self._progress is None and self.steps is None:
+            return
+        try:
+            self.flush()
+            if self.steps is not None:
+                self.steps.save()
+        except (Error, InvalidOption, JobLost):
+            # The attempt has its end already, which is not this.
+            logger.warning("the last words of job %s are not kept", self.id, exc_info=True)
+
+    def load_steps(self) -> list[dict[str, Any]]:
+        """What earlier attempts have done; see `jobs.execution.steps`."""
+        from jobs.execution import steps
+
+        return self.apart(partial(steps.load, self.id))
+
+    def save_steps(self, kept: list[dict[str, Any]]) -> None:
+        """Keep what was done, for the next attempt."""
+        from jobs.execution import steps
+
+        self.apart(partial(steps.save, self.id, self.fence, kept))
+
     def _report(self) -> None:
         self._reported = monotonic()
         self.apart(self._write_progress)
@@ -236,20 +265,8 @@ class CurrentJob:
         return bool(self._row().filter(cancel_requested=True).exists())
 
     def apart(self, query: Callable[[], T]) -> T:
-        """Run a query that is not the job's own, as middleware does: over another thread's
-        connection where it must not, or cannot, be this one's.
-
-        In a transaction of the job it would lock the job's row until that ends, against any rescue
-        from a host that falls silent; and Django allows none where an event loop runs. SQLite has
-        one writer, which would wait for itself.
-        """
-        mine = connections[settings.DATABASE]
-        in_transaction = mine.in_atomic_block and mine.vendor == "postgresql"
-        # Where the job runs in its caller, nobody else may see the row yet.
-        if not _a_loop_runs() and not (in_transaction and self._claimed.worker_id):
-            return query()
-        with ThreadPoolExecutor(1) as thread:
-            return thread.submit(_then_disconnect, query).result()
+        """Run a query that is not the job's own, as middleware does; see `run_apart`."""
+        return run_apart(query, on_worker=bool(self._claimed.worker_id))
 
     def _row(self) -> Any:
         from jobs.models import Job
@@ -276,21 +293,6 @@ def _spend(limit: str, key: str, cost: float) -> None:
 
 def _is_finite(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _a_loop_runs() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
-
-
-def _then_disconnect(query: Callable[[], T]) -> T:
-    try:
-        return query()
-    finally:
-        connections.close_all()
 
 
 _current: ContextVar[CurrentJob | None] = ContextVar("current_job", default=None)

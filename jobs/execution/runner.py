@@ -69,6 +69,7 @@ def run(
         else:
             _protect_all(claimed, definition, job)
             outcome = endings.raised(claimed, policy, definition, refusal, started, job.scrub)
+        job.conclude()
     if interruptible and isinstance(outcome.error, KeyboardInterrupt) and policy.may_repeat:
         outcome = endings.interrupted_by_hand(outcome)
     outcome.logs = job.lines

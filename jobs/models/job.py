@@ -155,6 +155,11 @@ class Job(models.Model):
     progress = models.JSONField(
         null=True, blank=True, help_text='{"done": 3, "total": 10, "message": "…"}'
     )
+    checkpoint = models.JSONField(
+        null=True,
+        blank=True,
+        help_text="The steps of its work that are done, for the next attempt; see jobs.steps.",
+    )
     cancel_requested = models.BooleanField(default=False)
 
     objects = JobQuerySet.as_manager()

@@ -6,6 +6,7 @@ import datetime as dt
 import logging
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -14,7 +15,7 @@ from django.test import override_settings
 
 from jobs import queue_names
 from jobs.conf import settings
-from jobs.execution import admission, finishing
+from jobs.execution import admission, finishing, steps
 from jobs.ledger import Ledger, ledger
 from jobs.ledger.outcome import ClaimedJob
 from jobs.models import Job, JobState, LimitKey
@@ -134,13 +135,15 @@ def _next_due(queues: list[str]) -> dt.datetime | None:
 
 def _run(book: Ledger, claimed: ClaimedJob, refusal: Exception | None) -> Performed:
     with _as_in_autocommit():
-        outcome, progress = watch(claimed, refusal)
-    if progress:
-        _store(claimed, progress[-1])
+        outcome, watched = watch(claimed, refusal, partial(steps.load, claimed.id))
+    if watched.reports:
+        _store(claimed, watched.reports[-1])
+    if watched.kept:
+        steps.save(claimed.id, claimed.fence, watched.kept)
     finishing.finish(book, [outcome])
     if isinstance(outcome.error, KeyboardInterrupt):
         raise outcome.error
-    return Performed(outcome, progress)
+    return Performed(outcome, watched)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from uuid import UUID
 from jobs.exceptions import RetriesExpired
 from jobs.ledger.outcome import LogLine, Outcome
 from jobs.models.states import AttemptOutcome, JobState
-from jobs.testing.watching import Progress
+from jobs.testing.watching import Progress, WatchedJob
 
 ANYTHING: Any = object()
 """Stands for any value, None included."""
@@ -18,10 +18,12 @@ ANYTHING: Any = object()
 class Performed:
     """One attempt of a job, as it ended in this process."""
 
-    def __init__(self, outcome: Outcome, progress: list[Progress]) -> None:
+    def __init__(self, outcome: Outcome, watched: WatchedJob) -> None:
         self._outcome = outcome
-        self.progress = progress
+        self.progress: list[Progress] = watched.reports
         """What the job reported by `current_job().progress()`, all of it."""
+        self.steps: list[dict[str, Any]] = watched.kept or []
+        """What is done of its `jobs.steps()`: `name`, and `done`, `result`, `cursor`, `count`."""
 
     @property
     def job_id(self) -> UUID:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -18,7 +20,14 @@ from jobs.testing.watching import refuse_event_loop, watch
 from jobs.transports.sync import WORKER_ID
 
 
-def perform(definition: Task, /, *args: Any, attempt: int = 1, **kwargs: Any) -> Performed:
+def perform(
+    definition: Task,
+    /,
+    *args: Any,
+    attempt: int = 1,
+    after: Performed | None = None,
+    **kwargs: Any,
+) -> Performed:
     """Make one attempt of a job in this process, and return how it ended.
 
     Everything is as on a worker: arguments are checked, go through JSON and are fetched anew, the
@@ -26,8 +35,9 @@ def perform(definition: Task, /, *args: Any, attempt: int = 1, **kwargs: Any) ->
     awaited. Only the ledger knows nothing of it: nothing is retried, no failed job is kept, and
     `on_failure` is not called. An exception of the job is in the result's `error`.
 
-    `attempt` is the number of this attempt, as if all before had raised. A parameter of the job
-    that has this name can be given by position.
+    `attempt` is the number of this attempt, as if all before had raised; `after` is an earlier one,
+    whose `jobs.steps()` this one need not do again. A parameter of the job that has one of these
+    names can be given by position.
 
     Raises InvalidArguments and InvalidOption, as `enqueue()` does.
     """
@@ -35,15 +45,25 @@ def perform(definition: Task, /, *args: Any, attempt: int = 1, **kwargs: Any) ->
     if isinstance(attempt, bool) or not isinstance(attempt, int) or attempt < 1:
         raise InvalidOption("attempt", attempt, "must be a whole number of at least 1")
     job = dispatch.new_job(_job_definition(definition), args, kwargs)
-    outcome, progress = watch(_as_claimed(job, attempt))
+    earlier_steps: Callable[[], list[dict[str, Any]]] = (
+        list if after is None else partial(list, after.steps)
+    )
+    outcome, watched = watch(_as_claimed(job, attempt), earlier_steps=earlier_steps)
     if isinstance(outcome.error, KeyboardInterrupt):
         raise outcome.error
-    return Performed(outcome, progress)
+    return Performed(outcome, watched)
 
 
-async def aperform(definition: Task, /, *args: Any, attempt: int = 1, **kwargs: Any) -> Performed:
+async def aperform(
+    definition: Task,
+    /,
+    *args: Any,
+    attempt: int = 1,
+    after: Performed | None = None,
+    **kwargs: Any,
+) -> Performed:
     """`perform` for a test that is a coroutine itself."""
-    return await sync_to_async(perform)(definition, *args, attempt=attempt, **kwargs)
+    return await sync_to_async(perform)(definition, *args, attempt=attempt, after=after, **kwargs)
 
 
 def _job_definition(task: Task) -> JobDefinition:

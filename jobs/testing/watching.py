@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections.abc import Callable
-from typing import NamedTuple
+from copy import deepcopy
+from typing import Any, NamedTuple
 
 from jobs import registry
 from jobs.conf import Pool, settings
@@ -35,6 +36,9 @@ class WatchedJob(CurrentJob):
     ) -> None:
         super().__init__(claimed, policy, stopping)
         self.reports: list[Progress] = []
+        self.earlier_steps: Callable[[], list[dict[str, Any]]] = list
+        self.kept: list[dict[str, Any]] | None = None
+        """The steps that are done, as they would be kept with the job; None if it has none."""
 
     def progress(self, done: float, total: float | None = None, message: str = "") -> None:
         super().progress(done, total, message)
@@ -48,6 +52,13 @@ class WatchedJob(CurrentJob):
     ) -> None:
         """Let every queue be: queues are the ledger's."""
 
+    def load_steps(self) -> list[dict[str, Any]]:
+        self.kept = self.earlier_steps()
+        return deepcopy(self.kept)
+
+    def save_steps(self, kept: list[dict[str, Any]]) -> None:
+        self.kept = deepcopy(kept)
+
     def _report(self) -> None:
         self._progress = None
 
@@ -55,15 +66,21 @@ class WatchedJob(CurrentJob):
         return False
 
 
-def watch(claimed: ClaimedJob, refusal: Exception | None = None) -> tuple[Outcome, list[Progress]]:
-    """Run a job by the limits of the pool that serves its queue; how it ended and what it reported.
+def watch(
+    claimed: ClaimedJob,
+    refusal: Exception | None = None,
+    earlier_steps: Callable[[], list[dict[str, Any]]] = list,
+) -> tuple[Outcome, WatchedJob]:
+    """Run a job by the limits of the pool that serves its queue; how it ended, and what it was,
+    with its reports.
 
-    Writes nothing. `refusal` is what a gate of the job has raised. Ctrl-C interrupts the job and is
-    in the outcome's `error`.
+    Writes nothing. `refusal` is what a gate of the job has raised, and `earlier_steps` tells those
+    that earlier attempts have done. Ctrl-C interrupts the job and is in the outcome's `error`.
     """
     pool = pool_of(claimed.queue)
     policy = Policy.of(registry.find(claimed.definition), claimed.options, pool)
     watched = WatchedJob(claimed, policy)
+    watched.earlier_steps = earlier_steps
     outcome = runner.run(
         claimed,
         pool=pool,
@@ -72,7 +89,7 @@ def watch(claimed: ClaimedJob, refusal: Exception | None = None) -> tuple[Outcom
         refusal=refusal,
         current=lambda *given: watched,
     )
-    return outcome, watched.reports
+    return outcome, watched
 
 
 def pool_of(queue: str) -> Pool:

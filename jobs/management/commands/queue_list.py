@@ -98,7 +98,7 @@ class Command(OperatorCommand):
 
 def _jobs(options: Mapping[str, Any], limit: int) -> list[Job]:
     """The newest jobs that the options ask for."""
-    jobs = Job.objects.using(conf.DATABASE).defer("result", "options")
+    jobs = Job.objects.using(conf.DATABASE).defer("result", "options", "checkpoint")
     states = [options["state"]] if options["state"] else []
     if options["queue"]:
         jobs = jobs.on_queues([queue_names.resolve(options["queue"])])

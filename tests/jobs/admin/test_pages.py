@@ -72,6 +72,7 @@ def test_the_page_of_a_job_tells_its_whole_story(boss: Client) -> None:
         follows=first,
         progress={"done": 3, "total": 10, "message": "a third"},
         arguments={"args": [41], "kwargs": {"b": "secret-of-41"}},
+        checkpoint=[{"name": "rebuild", "cursor": "at-17", "count": 5}],
     )
     JobFactory(state=JobState.BLOCKED, follows=job)
     JobTag.objects.create(job=job, name="calcom")
@@ -89,6 +90,7 @@ def test_the_page_of_a_job_tells_its_whole_story(boss: Client) -> None:
     for told in (
         "a third", "30%", "2/1", "calcom", "a line of log", "builtins.ValueError", "not this time",
         "secret-of-41", "nightly", "Follows", "Followed by", "jobs-frame-site", "processing",
+        "rebuild", "at-17", "begun",
     ):  # fmt: skip
         assert told in page, told
 

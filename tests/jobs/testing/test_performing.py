@@ -22,6 +22,9 @@ from jobs.exceptions import (
 )
 from jobs.models import Attempt, FailedJob, Job
 from jobs.testing import Performed, Progress, aperform, frozen_clock, perform
+from tests.jobs.stepping_jobs import Broken as StepBroken
+from tests.jobs.stepping_jobs import breaks, builds
+from tests.jobs.stepping_jobs import done as steps_done
 from tests.jobs.testing import kit_jobs
 from tests.jobs.testing.kit_jobs import Broken
 
@@ -251,3 +254,14 @@ class InATransactionTestCase(TransactionTestCase):
     async def test_from_a_coroutine(self) -> None:
         await Group.objects.acreate(name="here")
         (await aperform(kit_jobs.counts, "here")).assert_succeeded(1)
+
+
+def test_an_attempt_after_another_goes_on_with_its_steps() -> None:
+    breaks.add("b")
+    first = perform(builds, ["a", "b"])
+    assert isinstance(first.error, StepBroken)
+    assert [step["name"] for step in first.steps] == ["prepare", "build"]
+    second = perform(builds, ["a", "b"], after=first, attempt=2)
+    second.assert_succeeded()
+    assert steps_done == ["prepare", "a", "b", "publish"]
+    steps_done.clear()

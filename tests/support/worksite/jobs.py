@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from jobs import Backoff, ConcurrencyLimit, RateLimited, current_job, job
+from jobs import Backoff, ConcurrencyLimit, RateLimited, current_job, job, steps
 
 
 def note(word: str) -> None:
@@ -245,3 +245,11 @@ def alone(word: str, seconds: float = 0) -> None:
 def paced(number: int) -> float:
     note(f"paced-{number}")
     return time.monotonic()
+
+
+@job(timeout=None)
+def walk(words: list[str], seconds: float) -> None:
+    """Write down each word, once, however often it is interrupted."""
+    for word in steps().each("walk", words):
+        note(word)
+        time.sleep(seconds)
