@@ -29,6 +29,7 @@ from jobs.setting_rules import (
     queue_list,
     refused,
     seconds,
+    short_text,
     span,
     whole,
 )
@@ -207,6 +208,11 @@ class Settings:
     def MAX_CRASHES(self) -> int:
         """A job that has taken so many workers with it is quarantined as failed."""
         return whole("JOBS_MAX_CRASHES", self._get("MAX_CRASHES", 3), least=1)
+
+    @cached_property
+    def RELEASE(self) -> str:
+        """What the site calls the version of its code; empty tells nothing."""
+        return short_text("JOBS_RELEASE", self._get("RELEASE", ""), most=100)
 
     @cached_property
     def UNDO_WINDOW(self) -> dt.timedelta:

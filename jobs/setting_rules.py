@@ -60,6 +60,13 @@ def flag(name: str, value: Any) -> bool:
     return value
 
 
+def short_text(name: str, value: Any, *, most: int) -> str:
+    """A text on one line. Raises JobsConfigurationError."""
+    if not isinstance(value, str) or len(value) > most or not value.isprintable():
+        raise refused(name, value, f"must be text of at most {most} characters, on one line")
+    return value
+
+
 def encryption_keys(name: str, value: Any) -> tuple[str, ...]:
     """Keys of Fernet in their order. Raises JobsConfigurationError, which shows none of them."""
     if not isinstance(value, list | tuple):

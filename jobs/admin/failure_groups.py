@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 LATEST = 20
 MESSAGE_SHOWN = 200
-PATTERN = ("definition", "queue", "host")
+PATTERN = ("definition", "queue", "host", "release")
 
 
 class GroupStatusFilter(filters.ExactFilter):

@@ -73,8 +73,8 @@ def running_code() -> str:
 # Without the ORM: a worker whose jobs do not use it need not have it in memory of its own.
 _INSERT_CLUSTER = """
 INSERT INTO jobs_cluster (
-    id, name, pool, host, pid, status, queues, processes, reincarnations, version
-) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, 0, %s) ON CONFLICT (id) DO NOTHING
+    id, name, pool, host, pid, status, queues, processes, reincarnations, version, release
+) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, 0, %s, %s) ON CONFLICT (id) DO NOTHING
 """
 _INSERT_WORKER = """
 INSERT INTO jobs_worker (cluster_id, pool, host, pid, exit, unknown_definitions)
@@ -103,6 +103,7 @@ def register_cluster(
                 json.dumps(identity.queues),
                 identity.processes,
                 running_code()[:100],
+                conf.RELEASE,
             ],
         )
 

@@ -147,6 +147,8 @@ def _lines(group: FailureGroup) -> Iterable[str]:
     if group.site:
         yield f"At {group.site}"
     yield f"Job {group.definition} on the queue {group.queue}"
+    if group.release:
+        yield f"{'Came back' if group.reopened else 'Started'} with release {group.release}"
     yield f"{group.count:,} so far, the first at {group.first_seen:%Y-%m-%d %H:%M:%S} UTC"
 
 

@@ -35,6 +35,7 @@ DIMENSIONS = {
     "queue": "queue",
     "exception": "exception_class",
     "host": "worker__host",
+    "release": "worker__cluster__release",
     "worker": "worker_id",
 }
 """What failures can be told apart by, and the field that says it."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from uuid import UUID
 
+from jobs.conf import settings
 from jobs.failures.fingerprint import cause_of
 from jobs.ledger.moments import moment
 from jobs.ledger.outcome import Outcome
@@ -20,6 +21,7 @@ COLUMNS = {
     "site": "text",
     "definition": "text",
     "queue": "text",
+    "release": "text",
     "count": "bigint",
     "first_seen": "timestamptz",
     "last_seen": "timestamptz",
@@ -53,6 +55,7 @@ ON CONFLICT (fingerprint) DO UPDATE SET
     reopened = known.reopened + CASE WHEN {came_back} THEN 1 ELSE 0 END,
     opening = CASE WHEN {opens} THEN excluded.opening ELSE known.opening END,
     muted_until = CASE WHEN {opens} THEN NULL ELSE known.muted_until END,
+    release = CASE WHEN {opens} THEN excluded.release ELSE known.release END,
     status = CASE WHEN {opens} THEN 'open' ELSE known.status END
 RETURNING fingerprint, opening
 """
@@ -81,6 +84,7 @@ def group_rows(
                 "site": storable(cause.site)[:SITE_LENGTH],
                 "definition": first.job.definition,
                 "queue": first.job.queue,
+                "release": settings.RELEASE,
                 "count": len(failures),
                 "first_seen": put(moment(first.finished)),
                 "last_seen": put(moment(max(outcome.finished for outcome in failures))),

@@ -73,7 +73,7 @@ def summary(group: FailureGroup) -> dict[str, Any]:
     """What is known of a group, as JSON."""
     names = (
         "fingerprint", "status", "count", "exception_class", "message", "site", "definition",
-        "queue", "first_seen", "last_seen", "reopened", "muted_until", "resolved_at",
+        "queue", "release", "first_seen", "last_seen", "reopened", "muted_until", "resolved_at",
         "resolved_by", "note",
     )  # fmt: skip
     facts: dict[str, Any] = plain({name: getattr(group, name) for name in names})

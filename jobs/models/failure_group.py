@@ -49,6 +49,12 @@ class FailureGroup(models.Model):
     )
     definition = models.CharField(max_length=200, help_text="Of the first of these failures.")
     queue = models.CharField(max_length=64, help_text="Of the first of these failures.")
+    release = models.CharField(
+        max_length=100,
+        blank=True,
+        db_default="",
+        help_text="The site's JOBS_RELEASE where failures opened it, at first or again.",
+    )
     count = models.PositiveBigIntegerField(
         default=0, help_text="All failures ever, also those that were forgotten since."
     )

@@ -47,6 +47,9 @@ class Cluster(models.Model):
         default=0, help_text="Workers that were replaced after an unexpected end."
     )
     version = models.CharField(max_length=100, blank=True)
+    release = models.CharField(
+        max_length=100, blank=True, db_default="", help_text="The site's JOBS_RELEASE."
+    )
 
     objects = ClusterQuerySet.as_manager()
 

@@ -54,6 +54,7 @@ class ClusterState:
     processes: int
     reincarnations: int
     version: str
+    release: str
     restart_requested: bool
 
 
@@ -133,6 +134,7 @@ def _cluster_state(row: Cluster, now: dt.datetime) -> ClusterState:
         processes=row.processes,
         reincarnations=row.reincarnations,
         version=row.version,
+        release=row.release,
         restart_requested=row.restart_requested_at is not None,
     )
 

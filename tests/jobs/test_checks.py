@@ -47,6 +47,8 @@ def ids(messages: Iterable[CheckMessage]) -> set[str | None]:
         ("JOBS_LISTEN_POLL", 0, "JOBS_LISTEN_POLL: 0: must be more than 0"),
         ("JOBS_RETENTION", None, "JOBS_RETENTION: None: must be a dict of ages by kind"),
         ("JOBS_DJANGO_Q2_PICKLE", "False", "'False': must be True or False"),
+        ("JOBS_RELEASE", 5, "JOBS_RELEASE: 5: must be text of at most 100 characters"),
+        ("JOBS_RELEASE", "v1\nv2", "must be text of at most 100 characters, on one line"),
         ("Q_CLUSTER", {"max_rss": "1g"}, "Q_CLUSTER['max_rss']: '1g': must be a whole number"),
     ],
 )

@@ -128,8 +128,8 @@ def test_groups_are_paged_each_once(boss: Client) -> None:
 
 
 def test_the_page_tells_all_about_a_group(boss: Client) -> None:
-    group = FailureGroupFactory(fingerprint=A, note="ask <the> bank", count=3)
-    worker = WorkerFactory(host="web-7")
+    group = FailureGroupFactory(fingerprint=A, note="ask <the> bank", count=3, release="v41")
+    worker = WorkerFactory(host="web-7", cluster__release="v42")
     newest = FailedJobFactory(
         fingerprint=A, queue="low", worker=worker, message="order 9 was declined",
         traceback="Traceback\nshop.errors.Declined: order 9 was declined\n",
@@ -144,6 +144,9 @@ def test_the_page_tells_all_about_a_group(boss: Client) -> None:
     assert reverse("admin:jobs_failedjob_change", args=[newest.pk]) in page
     assert f"{reverse('admin:jobs_failedjob_changelist')}?fingerprint={A}" in page
     assert "web-7" in page
+    assert "Started with" in page
+    assert "v41" in page
+    assert "v42" in page
     assert "(1)" in page
     assert "(2)" in page
     assert "<script" not in page.partition('id="content-main"')[2]

@@ -24,6 +24,11 @@ def test_jobs_run_in_the_order_of_queues_then_priority_then_age(site: Worksite) 
     assert site.written() == ["critical", "urgent", "old", "young", "low"]
 
 
+def test_a_cluster_tells_which_release_of_the_site_it_runs(site: Worksite) -> None:
+    site.start(RELEASE="2026.11.3")
+    assert Cluster.objects.using(ALIAS).get().release == "2026.11.3"
+
+
 def test_a_result_is_kept_and_a_failing_job_is_tried_again(site: Worksite) -> None:
     added, flaky = jobs.add.enqueue(2, 3).id, jobs.fail_twice.enqueue("flaky").id
     site.start()

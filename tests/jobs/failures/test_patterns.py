@@ -112,6 +112,19 @@ def test_a_pivot_counts_by_any_of_its_dimensions_the_most_frequent_first() -> No
     assert (by_worker.values, by_worker.first) == ((str(one.pk),), minutes_ago(3))
 
 
+def test_failures_are_told_apart_by_the_release_that_their_worker_ran() -> None:
+    for release, count in (("v1", 1), ("v2", 3)):
+        worker = WorkerFactory(cluster__release=release)
+        many_failed_jobs(count, worker=worker)
+    many_failed_jobs(1)
+    found = patterns.pivot(["release"])
+    assert [(line.values, line.count) for line in found.lines] == [
+        (("v2",), 3),
+        (("",), 1),
+        (("v1",), 1),
+    ]
+
+
 def test_a_pivot_is_of_a_period_and_of_a_group() -> None:
     for fingerprint, minutes in ((A, 1), (A, 10), (B, 1), (B, 100)):
         many_failed_jobs(1, fingerprint=fingerprint, failed_at=minutes_ago(minutes))
@@ -138,7 +151,7 @@ def test_a_pivot_looks_at_the_newest_failures_and_tells_so_many_lines() -> None:
 
 @pytest.mark.parametrize("by", [["message"], [], ["queue", "arguments"]])
 def test_a_dimension_that_there_is_not_is_refused(by: list[str]) -> None:
-    with pytest.raises(InvalidOption, match="definition, queue, exception, host, worker"):
+    with pytest.raises(InvalidOption, match="definition, queue, exception, host, release, worker"):
         patterns.pivot(by)
 
 

@@ -94,6 +94,21 @@ def test_a_resolved_group_that_fails_again_is_open_and_counts_it(book: Ledger) -
     assert FailureGroup.objects.get().reopened == 1
 
 
+def test_a_group_tells_with_which_release_its_failures_began(book: Ledger, settings: Any) -> None:
+    settings.JOBS_RELEASE = "v1"
+    fail(book, ["order 1 was declined"])
+    settings.JOBS_RELEASE = "v2"
+    fail(book, ["order 2 was declined"])
+    group = FailureGroup.objects.get()
+    assert (group.count, group.release) == (2, "v1")
+
+    resolved_long_ago()
+    settings.JOBS_RELEASE = "v3"
+    fail(book, ["order 3 was declined"])
+    group.refresh_from_db()
+    assert (group.reopened, group.release) == (1, "v3")
+
+
 def test_what_failed_before_the_resolution_does_not_open_the_group_when_it_is_written(
     book: Ledger,
 ) -> None:
