@@ -15,6 +15,8 @@ from zoneinfo import ZoneInfo
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from jobsite.mail import SCHEMES, mailer_of
+
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
 _ENGINES = {"sqlite": "sqlite3", "postgres": "postgresql", "postgresql": "postgresql"}
@@ -141,6 +143,20 @@ class Environment:
                 self._refuse(name, shown, rule)
             parsed["NAME"] = base / parsed["NAME"]
         return parsed
+
+    def mailer(self, name: str, default: str) -> dict[str, Any]:
+        """An entry of Django's MAILERS from an address."""
+        value = self.text(name, default)
+        shown = without_password(value)
+        if value.partition("://")[0] not in SCHEMES:
+            rule = f"must start with one of {', '.join(f'{scheme}://' for scheme in SCHEMES)}"
+            self._refuse(name, shown, rule)
+            return mailer_of(default)
+        try:
+            return mailer_of(value)
+        except ValueError as error:
+            self._refuse(name, shown, str(error))
+            return mailer_of(default)
 
     def require(self, name: str, value: str, how: str) -> str:
         """The value as it is; an empty one is refused with the way to mend it."""

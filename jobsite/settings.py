@@ -10,7 +10,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import django
+
 from jobsite.environment import CHECKOUT, Environment
+from jobsite.mail import older_settings
 from jobsite.secret_key import local_secret_key
 
 # Typed, so that the type checker knows it of `django.conf.settings` as well.
@@ -123,14 +126,20 @@ else:
         }
     }
 
-# Mail, by SMTP on this machine. Django before 6.1 does not read this: it is the default there.
-MAILERS = {"default": {"BACKEND": "django.core.mail.backends.smtp.EmailBackend"}}
+# Mail, as alerts and notifications send it
+
+MAILERS = {"default": env.mailer("MAIL_URL", "smtp://localhost:25")}
+if django.VERSION < (6, 1):
+    globals().update(older_settings(MAILERS["default"]))
+DEFAULT_FROM_EMAIL = env.text("MAIL_FROM", "jobsite@localhost")
+SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
 # Background work
 
 TASKS: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "jobs.backend.LedgerBackend", "QUEUES": []},
 }
+JOBS_RELEASE = env.text("JOBS_RELEASE")
 JOBS_TRANSPORT = env.choice("JOBS_TRANSPORT", "database", ["database", "sync"])
 job_timeout = env.whole("JOBS_TIMEOUT", 300, at_least=1)
 JOBS_POOLS = {

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
 
 from jobsite.environment import Environment
 from tests.support.processes import ROOT, run_manage
@@ -134,6 +137,87 @@ def test_a_database_that_cannot_work_is_refused_without_showing_its_password(
     told = refusal(environment)
     assert rule in told
     assert "hidden" not in told
+
+
+@pytest.mark.parametrize(
+    ("url", "backend", "options"),
+    [
+        (
+            "smtp+tls://me:p%40ss@mail.example",
+            "smtp",
+            {
+                "host": "mail.example",
+                "port": 587,
+                "username": "me",
+                "password": "p@ss",
+                "use_tls": True,
+                "timeout": 30,
+            },
+        ),
+        (
+            "smtp+ssl://mail.example:4650",
+            "smtp",
+            {"host": "mail.example", "port": 4650, "use_ssl": True, "timeout": 30},
+        ),
+        ("", "smtp", {"host": "localhost", "port": 25, "timeout": 30}),
+        ("filemail:////var/mails", "filebased", {"file_path": "/var/mails"}),
+        ("consolemail://", "console", {}),
+    ],
+)
+def test_a_mail_server_is_an_address(
+    environment: Environment,
+    monkeypatch: pytest.MonkeyPatch,
+    url: str,
+    backend: str,
+    options: dict[str, Any],
+) -> None:
+    monkeypatch.setenv("MAIL_URL", url)
+    mailer = environment.mailer("MAIL_URL", "smtp://localhost:25")
+    environment.finish()
+    assert mailer == {
+        "BACKEND": f"django.core.mail.backends.{backend}.EmailBackend",
+        "OPTIONS": options,
+    }
+    # Django's own backends take every one of them.
+    kind = import_string(mailer["BACKEND"])
+    assert set(mailer["OPTIONS"]) <= set(inspect.signature(kind.__init__).parameters)
+
+
+@pytest.mark.parametrize(
+    ("url", "rule"),
+    [
+        ("http://me:hidden@mail.example", "must start with one of smtp://, smtp+tls://"),
+        ("smtp://", "must name the mail server"),
+        ("smtp://me:hidden@mail.example:mail", "Port could not be cast"),
+        ("filemail://", "must name a folder"),
+    ],
+)
+def test_a_mail_server_that_cannot_be_used_is_refused_without_showing_its_password(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch, url: str, rule: str
+) -> None:
+    monkeypatch.setenv("MAIL_URL", url)
+    environment.mailer("MAIL_URL", "smtp://localhost:25")
+    told = refusal(environment)
+    assert rule in told
+    assert "hidden" not in told
+
+
+def test_mails_of_the_site_go_where_its_environment_says(
+    site_env: dict[str, str], tmp_path: Path
+) -> None:
+    done = run_manage(
+        "sendtestemail",
+        "ops@example.org",
+        environment={
+            **site_env,
+            "MAIL_URL": f"filemail:///{tmp_path}",
+            "MAIL_FROM": "jobs@example.org",
+        },
+    )
+    assert done.returncode == 0, done.stderr
+    (mail,) = tmp_path.glob("*.log")
+    assert "From: jobs@example.org" in mail.read_text()
+    assert "To: ops@example.org" in mail.read_text()
 
 
 def test_a_trusted_origin_needs_its_scheme(
