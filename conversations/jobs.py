@@ -7,11 +7,16 @@ do without.
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from conversations.exceptions import ImportSourceChanged, UnknownProvider
-from jobs import Recover, job
+from jobs import Recover, batch, job
+from jobs.workflows.handles import handle
+
+logger = logging.getLogger("conversations.jobs")
 
 
 def _is_transient(error: BaseException) -> bool:
@@ -35,6 +40,44 @@ def sync_model_pricing(provider: str | None = None) -> dict[str, Any]:
     from conversations.catalogue.syncing import sync_prices
 
     return sync_prices(provider).as_json()
+
+
+@job(queue_name="default", max_attempts=3, backoff=[60, 300, 900], timeout=60)
+def sync_pricing_of_all_providers() -> dict[str, Any]:
+    """Sync each enabled provider by a job of its own, as a batch, so that one which fails neither
+    holds up the others nor is lost among them."""
+    from conversations.catalogue.syncing import slugs_to_sync
+
+    slugs = slugs_to_sync()
+    syncs = batch(
+        [sync_model_pricing.s(provider=slug) for slug in slugs],
+        name="model pricing",
+        tags=["model-pricing"],
+        allow_failures=True,
+        catch=tell_of_pricing_batch.s("a provider could not be synced"),
+        finally_=tell_of_pricing_batch.s("the sync of all providers is over"),
+    ).enqueue()
+    return {"batch": str(syncs.id), "providers": slugs}
+
+
+@job(queue_name="default", max_attempts=3, backoff=60, timeout=60)
+def tell_of_pricing_batch(
+    what: str, batch_id: str = "", failed_job_id: str | None = None
+) -> dict[str, int]:
+    """Log what became of the sync of all providers, with its numbers, for those who watch logs."""
+    progress = handle(UUID(batch_id)).progress
+    level = logging.WARNING if failed_job_id or progress.failed else logging.INFO
+    logger.log(
+        level,
+        "%s: %s of %s synced, %s failed (batch %s%s)",
+        what,
+        progress.succeeded,
+        progress.total,
+        progress.failed,
+        batch_id,
+        f", job {failed_job_id}" if failed_job_id else "",
+    )
+    return {"succeeded": progress.succeeded, "failed": progress.failed}
 
 
 @job(

@@ -57,6 +57,11 @@ def sync_prices(provider: str | None = None) -> SyncReport:
     return report
 
 
+def slugs_to_sync() -> list[str]:
+    """The enabled providers, by their slugs; on a new site those it begins with."""
+    return [row.slug for row in _providers(None)]
+
+
 def _providers(slug: str | None) -> list[Provider]:
     if not Provider.objects.exists():
         # The first sync of a site; from then on its providers belong to the admin.

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
+from conversations.catalogue import syncing
 from conversations.catalogue.syncing import FIRST_PROVIDERS, sync_prices
 from conversations.exceptions import UnknownProvider
-from conversations.jobs import sync_model_pricing
+from conversations.jobs import sync_model_pricing, sync_pricing_of_all_providers
 from conversations.models import AIModel, ModelPrice, PriceSource, Provider
+from jobs.models import Workflow
 
 pytestmark = [pytest.mark.both_databases, pytest.mark.django_db]
 
@@ -97,3 +100,34 @@ def test_an_unknown_provider_is_an_error_that_names_the_known_ones() -> None:
 
     with pytest.raises(UnknownProvider, match="provider: must be one of groq, not 'grok'"):
         sync_model_pricing.call(provider="grok")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_all_providers_are_synced_in_a_batch_in_which_one_may_fail(
+    settings: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.JOBS_TRANSPORT = "sync"
+    caplog.set_level("INFO", logger="conversations.jobs")
+    Provider.objects.create(slug="openai", name="OpenAI")
+    Provider.objects.create(slug="anthropic", name="Anthropic")
+    Provider.objects.create(slug="google", name="Google", enabled=False)
+    real = syncing.sync_prices
+
+    def refuse_one(provider: str | None = None) -> Any:
+        if provider == "anthropic":
+            raise UnknownProvider("anthropic is away today")
+        return real(provider)
+
+    monkeypatch.setattr(syncing, "sync_prices", refuse_one)
+    sync_pricing_of_all_providers.enqueue()
+
+    flow = Workflow.objects.get(name="model pricing")
+    assert (flow.state, flow.total, flow.succeeded, flow.failed) == ("succeeded", 2, 1, 1)
+    assert set(ModelPrice.objects.values_list("model__provider__slug", flat=True)) == {"openai"}
+    told = [line for line in caplog.records if line.name == "conversations.jobs"]
+    assert {line.levelname for line in told} == {"WARNING"}
+    assert {line.message.partition(":")[0] for line in told} == {
+        "a provider could not be synced",
+        "the sync of all providers is over",
+    }
+    assert "1 of 2 synced, 1 failed" in told[-1].message
