@@ -109,10 +109,24 @@ class CurrentJob:
     def batch(self) -> WorkflowHandle | None:
         """The batch that this job belongs to, be it through a chain or workflow inside of it; to
         add jobs to it, for example. None if there is no such batch."""
-        from jobs.workflows.handles import nearest_batch
+        return self._nearest("batch")
+
+    @property
+    def chain(self) -> WorkflowHandle | None:
+        """The chain that this job belongs to, as `batch`: to append and prepend links."""
+        return self._nearest("chain")
+
+    @property
+    def workflow(self) -> WorkflowHandle | None:
+        """The workflow of named steps that this job belongs to, as `batch`: to extend it."""
+        return self._nearest("workflow")
+
+    def _nearest(self, kind: str) -> WorkflowHandle | None:
+        from jobs.models import WorkflowKind
+        from jobs.workflows.handles import nearest
 
         chain = self._claimed.chain
-        return nearest_batch(chain) if chain is not None else None
+        return nearest(chain, WorkflowKind(kind), self.id) if chain is not None else None
 
     def release(self, seconds: float | dt.timedelta = 0) -> NoReturn:
         """End this attempt and run the job again after so long.

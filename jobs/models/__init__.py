@@ -35,19 +35,14 @@ from jobs.models.states import (
     JobState,
     OperationKind,
     OperationState,
+    StepKind,
+    StepState,
+    WorkflowKind,
+    WorkflowState,
 )
 from jobs.models.unique import UniqueLock
 from jobs.models.worker import Cluster, Lease, Worker
-from jobs.models.workflow import (
-    Step,
-    StepKind,
-    StepNeed,
-    StepState,
-    Workflow,
-    WorkflowKind,
-    WorkflowState,
-    WorkflowTag,
-)
+from jobs.models.workflow import Step, StepNeed, Workflow, WorkflowTag
 
 __all__ = [
     "ACTIVE_OPERATION_STATES",

@@ -1,4 +1,4 @@
-"""The closed vocabularies of the ledger: what a job, an attempt, a worker and a group can be."""
+"""The closed vocabularies of the ledger: what jobs, attempts, workers, groups and so on can be."""
 
 from __future__ import annotations
 
@@ -106,3 +106,43 @@ class Channel(models.TextChoices):
     MAIL = "mail", "Mail"
     WEBHOOK = "webhook", "Webhook"
     LOG = "log", "Log"
+
+
+class WorkflowKind(models.TextChoices):
+    """How the members of a workflow follow each other."""
+
+    CHAIN = "chain", "Chain"
+    BATCH = "batch", "Batch"
+    WORKFLOW = "workflow", "Workflow"
+
+
+class WorkflowState(models.TextChoices):
+    """How far a workflow is; one that waits is nested in another that has not got to it."""
+
+    WAITING = "waiting", "Waiting"
+    RUNNING = "running", "Running"
+    SUCCEEDED = "succeeded", "Succeeded"
+    FAILED = "failed", "Failed"
+    CANCELLED = "cancelled", "Cancelled"
+
+
+OPEN_WORKFLOW_STATES = (WorkflowState.WAITING, WorkflowState.RUNNING)
+
+
+class StepKind(models.TextChoices):
+    """What a step of a workflow is."""
+
+    JOB = "job", "Job"
+    WORKFLOW = "workflow", "Workflow"
+    APPROVAL = "approval", "Approval"
+    TIMER = "timer", "Timer"
+
+
+class StepState(models.TextChoices):
+    """How far a step is."""
+
+    WAITING = "waiting", "Waiting"
+    ACTIVE = "active", "Active"
+    SUCCEEDED = "succeeded", "Succeeded"
+    FAILED = "failed", "Failed"
+    CANCELLED = "cancelled", "Cancelled"

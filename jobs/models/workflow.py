@@ -9,38 +9,13 @@ from django.db.models import F, Q
 
 from jobs.identifiers import uuid7
 from jobs.models.job import Job
-
-
-class WorkflowKind(models.TextChoices):
-    CHAIN = "chain", "Chain"
-    BATCH = "batch", "Batch"
-    WORKFLOW = "workflow", "Workflow"
-
-
-class WorkflowState(models.TextChoices):
-    WAITING = "waiting", "Waiting"
-    RUNNING = "running", "Running"
-    SUCCEEDED = "succeeded", "Succeeded"
-    FAILED = "failed", "Failed"
-    CANCELLED = "cancelled", "Cancelled"
-
-
-class StepKind(models.TextChoices):
-    JOB = "job", "Job"
-    WORKFLOW = "workflow", "Workflow"
-    APPROVAL = "approval", "Approval"
-    TIMER = "timer", "Timer"
-
-
-class StepState(models.TextChoices):
-    WAITING = "waiting", "Waiting"
-    ACTIVE = "active", "Active"
-    SUCCEEDED = "succeeded", "Succeeded"
-    FAILED = "failed", "Failed"
-    CANCELLED = "cancelled", "Cancelled"
-
-
-OPEN_STATES = (WorkflowState.WAITING, WorkflowState.RUNNING)
+from jobs.models.states import (
+    OPEN_WORKFLOW_STATES,
+    StepKind,
+    StepState,
+    WorkflowKind,
+    WorkflowState,
+)
 
 
 class WorkflowQuerySet(models.QuerySet["Workflow"]):
@@ -51,7 +26,7 @@ class WorkflowQuerySet(models.QuerySet["Workflow"]):
         return self.filter(nested=False)
 
     def open(self) -> WorkflowQuerySet:
-        return self.filter(state__in=OPEN_STATES)
+        return self.filter(state__in=OPEN_WORKFLOW_STATES)
 
 
 class Workflow(models.Model):
@@ -118,7 +93,7 @@ class Workflow(models.Model):
 
     @property
     def is_finished(self) -> bool:
-        return self.state not in OPEN_STATES
+        return self.state not in OPEN_WORKFLOW_STATES
 
     @property
     def ended(self) -> int:

@@ -67,6 +67,23 @@ class Plan:
         self._members(flow, members, first)
         self._finish()
 
+    def step(
+        self,
+        flow: Workflow,
+        what: Member | dt.timedelta | None,
+        name: str,
+        position: int,
+        *,
+        results: int,
+        waits_for: int,
+    ) -> Step:
+        """Plan one more step, which waits until the workflow lets it start."""
+        step = self._step(
+            flow, what, name, position, starts=False, results=results, waits_for=waits_for
+        )
+        self._finish()
+        return step
+
     def _members(self, flow: Workflow, members: Sequence[Member], first: int) -> None:
         starts = flow.state == WorkflowState.RUNNING
         if self._are_alike(flow, members, starts=starts):
@@ -75,7 +92,7 @@ class Plan:
             if isinstance(member, Signature):
                 self.jobs.append(member.new_job(chain=flow.pk, blocked=not starts))
             else:
-                name = f"{first + 1} {member.name or _kind_of(member)}"
+                name = f"{first + 1} {member.name or kind_of(member)}"
                 self._step(flow, member, name, first, starts=starts)
                 first += 1
 
@@ -125,7 +142,7 @@ class Plan:
         flow = Workflow(
             id=uuid7(),
             nested=parent is not None,
-            kind=_kind_of(group),
+            kind=kind_of(group),
             name=group.name,
             state=WorkflowState.RUNNING if starts else WorkflowState.WAITING,
             allow_failures=isinstance(group, Batch) and group.allow_failures,
@@ -158,7 +175,7 @@ class Plan:
     def _links(self, group: Chain, flow: Workflow, *, starts: bool) -> None:
         before: Step | None = None
         for position, link in enumerate(group.links):
-            label = link.label if isinstance(link, Signature) else link.name or _kind_of(link)
+            label = link.label if isinstance(link, Signature) else link.name or kind_of(link)
             takes = group.pass_results and before is not None and isinstance(link, Signature)
             name = f"{position + 1} {label}"[:100]
             step = self._step(
@@ -249,7 +266,8 @@ def enqueue(group: Group) -> WorkflowHandle:
     return WorkflowHandle.of(flow)
 
 
-def _kind_of(group: Group) -> WorkflowKind:
+def kind_of(group: Group) -> WorkflowKind:
+    """What a group is called as a row."""
     if isinstance(group, Batch):
         return WorkflowKind.BATCH
     return WorkflowKind.CHAIN if isinstance(group, Chain) else WorkflowKind.WORKFLOW

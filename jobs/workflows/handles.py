@@ -18,7 +18,7 @@ from jobs.models import Step, Workflow, WorkflowKind
 
 if TYPE_CHECKING:
     from jobs.failures.redrive import RedriveReport
-    from jobs.workflows.groups import Member
+    from jobs.workflows.groups import Graph, Member
     from jobs.workflows.operating import CancelReport
     from jobs.workflows.overview import StepFacts
 
@@ -46,8 +46,9 @@ class Progress:
 class WorkflowHandle:
     """What `enqueue()` returns. Its facts are those of the last `refresh()`."""
 
-    def __init__(self, row: Workflow) -> None:
+    def __init__(self, row: Workflow, job_id: UUID | None = None) -> None:
         self._row = row
+        self._job_id = job_id
 
     @classmethod
     def of(cls, row: Workflow) -> WorkflowHandle:
@@ -119,6 +120,41 @@ class WorkflowHandle:
             plan.insert()
             self._row = find(self.id)
 
+    def append(self, *links: Member, pass_results: bool | None = None) -> None:
+        """Add links to the end of a chain that has not ended, in the caller's transaction.
+
+        The chain's callbacks wait for them too. They take results if the other links do, or as
+        `pass_results` says. Raises WorkflowEnded, InvalidWorkflow if this is no chain, and what
+        `enqueue` raises.
+        """
+        from jobs.workflows import growing
+
+        growing.append(self.id, links, pass_results=pass_results)
+        self.refresh()
+
+    def prepend(self, *links: Member, pass_results: bool | None = None) -> None:
+        """Add links to a chain that run next, once the job that calls this has succeeded: for the
+        handle that `current_job().chain` is. Otherwise as `append`."""
+        from jobs.workflows import growing
+
+        if self._job_id is None:
+            raise InvalidWorkflow("prepend: only a job of the chain can, by current_job().chain")
+        growing.prepend(self.id, links, self._job_id, pass_results=pass_results)
+        self.refresh()
+
+    def extend(self, graph: Graph, *, before: Iterable[str] = ()) -> None:
+        """Add steps to a workflow that has not ended, in the caller's transaction.
+
+        They may come after steps that are there, and the steps named in `before`, which still have
+        to wait, come after all of them: so a step can fan out over what it has found. A step of
+        `before` that takes results takes theirs too. Raises WorkflowEnded, InvalidWorkflow, and
+        what `enqueue` raises.
+        """
+        from jobs.workflows import growing
+
+        growing.extend(self.id, graph, before=before)
+        self.refresh()
+
     def cancel(self, actor: Actor = CODE, reason: str = "") -> CancelReport:
         """See `operating.cancel`."""
         from jobs.workflows import operating
@@ -163,13 +199,14 @@ def handle(workflow_id: UUID) -> WorkflowHandle:
     return WorkflowHandle(find(workflow_id))
 
 
-def nearest_batch(chain: UUID) -> WorkflowHandle | None:
-    """The workflow of this id if it is a batch, else the next one around it that is."""
+def nearest(chain: UUID, kind: WorkflowKind, job_id: UUID) -> WorkflowHandle | None:
+    """The workflow of this id if it is of this kind, else the next one around it that is; for a
+    job of it, which may be deep inside."""
     rows = Workflow.objects.using(conf.DATABASE)
     row = rows.filter(pk=chain).first()
-    while row is not None and row.kind != WorkflowKind.BATCH:
+    while row is not None and row.kind != kind:
         row = rows.filter(steps__child=row.pk).first() if row.nested else None
-    return WorkflowHandle(row) if row is not None else None
+    return WorkflowHandle(row, job_id) if row is not None else None
 
 
 def _check_open(row: Workflow) -> None:

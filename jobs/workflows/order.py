@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping
 
 from jobs.exceptions import InvalidWorkflow
-from jobs.workflows.groups import Graph, Part
+from jobs.workflows.groups import Graph
 
 
 def check_order(group: Graph) -> None:
@@ -19,12 +19,18 @@ def check_order(group: Graph) -> None:
         for name in part.after:
             if name not in names:
                 raise InvalidWorkflow(f"{label}: step {part.name!r}: after: no step {name!r}")
-    left: Sequence[Part] = group.parts
+    check_circles(label, {part.name: set(part.after) for part in group.parts})
+
+
+def check_circles(label: str, after: Mapping[str, Collection[str]]) -> None:
+    """Raises InvalidWorkflow for steps that wait for each other; `after` tells by the name of each
+    which ones it waits for."""
+    left = list(after)
     known: set[str] = set()
     while left:
-        still = [part for part in left if not known.issuperset(part.after)]
+        still = [name for name in left if not known.issuperset(after[name])]
         if len(still) == len(left):
-            circle = ", ".join(repr(part.name) for part in still)
+            circle = ", ".join(map(repr, still))
             raise InvalidWorkflow(f"{label}: after: the steps {circle} wait for each other")
-        known |= {part.name for part in left} - {part.name for part in still}
+        known |= set(left) - set(still)
         left = still

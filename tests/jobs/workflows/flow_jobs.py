@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from jobs import Unique, current_job, job
+from jobs import Unique, current_job, job, workflow
 
 ran: list[Any] = []
 """What ran in this process."""
@@ -69,3 +69,38 @@ def grows(count: int) -> None:
 @job(middleware=[Unique()])
 def only_once(word: str) -> None:
     ran.append(word)
+
+
+@job
+def appends(*words: str) -> str:
+    running = current_job()
+    assert running is not None
+    assert running.chain is not None
+    ran.append("appends")
+    running.chain.append(*[say.s(word) for word in words])
+    return "APPENDS"
+
+
+@job
+def prepends(*words: str) -> str:
+    running = current_job()
+    assert running is not None
+    assert running.chain is not None
+    ran.append("prepends")
+    running.chain.prepend(*[say.s(word) for word in words])
+    return "PREPENDS"
+
+
+@job
+def fans_out(words: list[str], before: list[str], fails: bool = False) -> list[str]:
+    """Have each word said by a step of its own, before others go on."""
+    running = current_job()
+    assert running is not None
+    assert running.workflow is not None
+    graph = workflow()
+    for word in words:
+        graph = graph.step(f"say {word}", say.s(word), after=["find"])
+    running.workflow.extend(graph, before=before)
+    if fails:
+        raise ValueError("after it had grown")
+    return words

@@ -129,7 +129,7 @@ def test_a_workflow_is_cancelled_and_retried_in_the_admin(
     done = boss.post(
         reverse("admin:jobs_workflow_cancel", args=[handle.id]), {"confirmed": "yes"}, follow=True
     )
-    assert "with 1 jobs that waited" in done.text
+    assert "with 1 job that waited" in done.text
     assert handle.refresh().state == "cancelled"
 
 
