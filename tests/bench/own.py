@@ -8,6 +8,7 @@ from collections.abc import Callable
 import psutil
 
 from tests.bench.contract import System
+from tests.bench.cpu_time import cpu_seconds
 from tests.bench.measures import (
     SETTLING,
     WARM_UP,
@@ -82,19 +83,12 @@ def _idle(system: System, size: Size, ends_at: float) -> Taken:
     system.prepare()
     start_warm(system, tally, ends_at)
     database = psutil.Process(system.place.postgres_pid)
-    spent = system.workers.cpu_seconds() + _cpu_seconds(database)
+    processes = [*system.workers.tree(), database, *database.children(recursive=True)]
+    spent = cpu_seconds(processes)
     time.sleep(size.seconds)
-    spent = system.workers.cpu_seconds() + _cpu_seconds(database) - spent
+    spent = cpu_seconds(processes) - spent
     notes = {"seconds": size.seconds}
     return Taken({"idle_percent": (100 * spent / size.seconds, "% of one core")}, WARM_UP, notes)
-
-
-def _cpu_seconds(process: psutil.Process) -> float:
-    """Of the process, those it has now, and those that have ended."""
-    own = process.cpu_times()
-    children = [child.cpu_times() for child in process.children(recursive=True)]
-    ended = own.children_user + own.children_system
-    return sum(one.user + one.system for one in [own, *children]) + ended
 
 
 def _short_beside_long(system: System, size: Size, ends_at: float) -> Taken:

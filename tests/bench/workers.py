@@ -69,11 +69,6 @@ class Workers:
         """Bytes of memory of all processes, shared pages divided among those that share them."""
         return sum(pss_of(process.pid) for process in self.tree())
 
-    def cpu_seconds(self) -> float:
-        """Time that all processes have spent on a processor."""
-        times = [process.cpu_times() for process in self.tree()]
-        return sum(one.user + one.system for one in times)
-
     def stop(self) -> None:
         """End everything, kindly at first."""
         tree = self.tree()
