@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString
 from jobs.admin import display, filters
 from jobs.admin.operations import Operation, Order, Result, action_of, rows_by_name
 from jobs.admin.readonly import ReadOnlyAdmin
+from jobs.management.output import counted
 from jobs.models import Step, StepKind, StepState
 from jobs.workflows import operating
 
@@ -28,8 +29,9 @@ def _decide(approved: bool) -> Any:
             )
             done += 1
         word = "Approved" if approved else "Rejected"
-        noun = "step" if done == 1 else "steps"
-        return Result(f"{word} {done:,} {noun}.", messages.SUCCESS if done else messages.WARNING)
+        return Result(
+            f"{word} {counted(done, 'step')}.", messages.SUCCESS if done else messages.WARNING
+        )
 
     return perform
 

@@ -21,6 +21,7 @@ from jobs.admin.readonly import ListedAdmin, ReadOnlyAdmin
 from jobs.audit import Actor
 from jobs.limits import operating, overview
 from jobs.limits.kinds import LimitKind
+from jobs.management.output import counted
 from jobs.models import Limit, LimitSlot
 
 
@@ -31,8 +32,9 @@ def _touched(rows: QuerySet[LimitSlot]) -> Touched:
 
 def _release(rows: QuerySet[LimitSlot], order: Order) -> Result:
     freed = operating.release(list(rows.values_list("pk", flat=True)), order.actor, order.reason)
-    noun = "place" if freed == 1 else "places"
-    return Result(f"Released {freed:,} {noun}.", messages.SUCCESS if freed else messages.WARNING)
+    return Result(
+        f"Released {counted(freed, 'place')}.", messages.SUCCESS if freed else messages.WARNING
+    )
 
 
 RELEASE = Operation(

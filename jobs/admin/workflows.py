@@ -11,8 +11,10 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from jobs.admin import display, filters, search
+from jobs.admin.actions import told_of_retry
 from jobs.admin.operations import Operation, Order, Result, action_of, rows_by_name
 from jobs.admin.readonly import ReadOnlyAdmin
+from jobs.management.output import counted
 from jobs.models import Step, Workflow, WorkflowKind, WorkflowState
 from jobs.workflows import operating, overview
 
@@ -21,8 +23,9 @@ def _cancel(rows: Any, order: Order) -> Result:
     ids = list(rows.values_list("pk", flat=True))
     report = operating.cancel(ids, order.actor, order.reason)
     text = (
-        f"Cancelled {report.workflows:,}, with {report.cancelled:,} jobs that waited; "
-        f"asked {report.requested:,} running jobs to stop."
+        f"Cancelled {counted(report.workflows, 'workflow')}, with "
+        f"{counted(report.cancelled, 'job')} that waited; asked "
+        f"{counted(report.requested, 'running job')} to stop."
     )
     if report.skipped:
         text += f" Skipped {report.skipped:,} that had ended or were cancelled already."
@@ -53,12 +56,7 @@ CANCEL = Operation(
 
 def _retry(rows: Any, order: Order) -> Result:
     ids = list(rows.values_list("pk", flat=True))
-    report = operating.retry_failures(ids, order.actor, order.reason)
-    text = f"Retried {report.retried:,} failed jobs."
-    for why, count in report.refused.most_common(3):
-        text += f" {count:,} refused: {why}"
-    done = report.retried and not report.refused
-    return Result(text, messages.SUCCESS if done else messages.WARNING)
+    return told_of_retry(operating.retry_failures(ids, order.actor, order.reason))
 
 
 def _cannot_retry(flow: Workflow) -> str:

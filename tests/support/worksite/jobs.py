@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from jobs import Backoff, ConcurrencyLimit, RateLimited, current_job, job, steps
+from jobs import Backoff, ConcurrencyLimit, RateLimited, current_job, job, steps, workflow
 
 
 def note(word: str) -> None:
@@ -253,3 +253,16 @@ def walk(words: list[str], seconds: float) -> None:
     for word in steps().each("walk", words):
         note(word)
         time.sleep(seconds)
+
+
+@job
+def release_with_approval(version: str) -> str:
+    """Begin a workflow that waits for a person."""
+    flow = (
+        workflow(f"release {version}")
+        .step("build", record.s(f"built {version}"))
+        .approval("boss agrees", after=["build"])
+        .step("publish", record.s(f"published {version}"), after=["boss agrees"])
+        .enqueue()
+    )
+    return str(flow.id)
