@@ -159,6 +159,7 @@ class WorkflowAdmin(ReadOnlyAdmin):
             "is_batch": row.kind == WorkflowKind.BATCH,
             "most": overview.SHOWN,
             "may_decide": request.user.has_perm("jobs.approve_step"),
+            "may_signal": request.user.has_perm("jobs.signal_step"),
             "callbacks": [(name, call["definition"]) for name, call in row.callbacks.items()],
         }
 

@@ -16,6 +16,9 @@ from jobs.ledger.rows import as_uuid, compact_json
 
 STOPPED = "its workflow ended before it"
 
+_DECIDED = ("approval", "signal")
+"""The kinds of steps that somebody decides; as SQL too."""
+_WITH_RESULTS = ("job", "workflow", "signal")
 _DUE = "CASE WHEN due_at > %s THEN 'scheduled' ELSE 'ready' END"
 
 
@@ -32,12 +35,20 @@ class FlowSteps(Places):
             some, values = self._among("id", left)
             found = self._fetch(
                 f"UPDATE jobs_step SET state = 'active' WHERE {some} AND state = 'waiting' "
-                "RETURNING id, kind, job_id, child_id, delay, pass_results",
+                # Not whether it is null: SQLite 3.40 is wrong about that in a RETURNING.
+                "RETURNING id, kind, job_id, child_id, delay, pass_results, workflow_id, "
+                "decided_at",
                 values,
             )
             self._put_results([as_uuid(row[0]) for row in found if row[5]])
             self._free_jobs("id", [as_uuid(row[2]) for row in found if row[1] == "job"], done)
             self._start_timers([(as_uuid(row[2]), row[4]) for row in found if row[1] == "timer"])
+            # A signal may have come before its time.
+            done.ended += [
+                Ended(as_uuid(row[6]), "succeeded", step=as_uuid(row[0]))
+                for row in found
+                if row[1] == "signal" and row[7] is not None
+            ]
             children = [as_uuid(row[3]) for row in found if row[1] == "workflow"]
             left = self._start_workflows(children, done)
 
@@ -95,11 +106,12 @@ class FlowSteps(Places):
             return
         some, values = self._among("need.step_id", step_ids)
         needed = self._fetch(
-            "SELECT step.job_id, source.kind, source.child_id, job.result "
+            "SELECT step.job_id, source.kind, source.child_id, "
+            "COALESCE(job.result, source.payload) "
             "FROM jobs_stepneed AS need JOIN jobs_step AS step ON step.id = need.step_id "
             "JOIN jobs_step AS source ON source.id = need.needs_id "
             "LEFT JOIN jobs_job AS job ON job.id = source.job_id "
-            f"WHERE {some} AND source.kind IN ('job', 'workflow') ORDER BY need.id",
+            f"WHERE {some} AND source.kind IN {_WITH_RESULTS} ORDER BY need.id",
             values,
         )
         results: dict[UUID, list[Any]] = defaultdict(list)
@@ -138,9 +150,9 @@ class FlowSteps(Places):
             # Ids rise in the order in which members were added.
             return [result for _, result in sorted(members, key=lambda member: member[0])]
         found = self._fetch(
-            "SELECT step.name, step.kind, step.child_id, job.result FROM jobs_step AS step "
-            "LEFT JOIN jobs_job AS job ON job.id = step.job_id "
-            "WHERE step.workflow_id = %s AND step.kind IN ('job', 'workflow') "
+            "SELECT step.name, step.kind, step.child_id, COALESCE(job.result, step.payload) "
+            "FROM jobs_step AS step LEFT JOIN jobs_job AS job ON job.id = step.job_id "
+            f"WHERE step.workflow_id = %s AND step.kind IN {_WITH_RESULTS} "
             "ORDER BY step.position",
             [self._uuid(workflow_id)],
         )
@@ -167,7 +179,7 @@ class FlowSteps(Places):
         done.ended += [
             Ended(as_uuid(row[1]), "cancelled", step=as_uuid(row[0]))
             for row in found
-            if row[2] == "approval"
+            if row[2] in _DECIDED
         ]
 
     def _stop_trees(self, ids: Collection[UUID], done: Advance) -> None:
@@ -196,7 +208,7 @@ class FlowSteps(Places):
         self._stop_jobs("chain", workflow_ids, done)
         some, values = self._among("workflow_id", workflow_ids)
         found = self._fetch(
-            f"SELECT id, workflow_id FROM jobs_step WHERE {some} AND kind = 'approval' "
+            f"SELECT id, workflow_id FROM jobs_step WHERE {some} AND kind IN {_DECIDED} "
             "AND state IN ('waiting', 'active')",
             values,
         )

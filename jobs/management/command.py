@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from argparse import ArgumentTypeError
 from collections.abc import Mapping
@@ -113,6 +114,14 @@ def uuid(text: str) -> UUID:
         raise ArgumentTypeError(
             f"{text!r} is not an id; ids look like 0192f3c4-5b6a-7d8e-9f01-23456789abcd{hint}"
         ) from None
+
+
+def json_value(text: str) -> Any:
+    """The type of an option that takes JSON. Raises ArgumentTypeError."""
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise ArgumentTypeError(f"{text!r} is not JSON: {error}") from None
 
 
 def positive(text: str) -> int:

@@ -135,6 +135,9 @@ class StepKind(models.TextChoices):
     JOB = "job", "Job"
     WORKFLOW = "workflow", "Workflow"
     APPROVAL = "approval", "Approval"
+    """A person says yes or no."""
+    SIGNAL = "signal", "Signal"
+    """Code, or an operator, says that something has happened."""
     TIMER = "timer", "Timer"
 
 

@@ -72,6 +72,7 @@ class Workflow(models.Model):
             ("approve_step", "Can approve and reject steps of workflows"),
             ("cancel_workflow", "Can cancel workflows"),
             ("retry_workflow", "Can retry the failures of workflows"),
+            ("signal_step", "Can send signals to steps of workflows"),
         )
         ordering = ("-id",)
         indexes = (
@@ -162,7 +163,10 @@ class Step(models.Model):
     delay = models.DurationField(null=True, help_text="Of a timer.")
     pass_results = models.BooleanField(default=False)
     decided_by = models.CharField(max_length=150, blank=True)
-    decided_at = models.DateTimeField(null=True)
+    decided_at = models.DateTimeField(
+        null=True, help_text="Of a signal when it came, which may be before the step has begun."
+    )
+    payload = models.JSONField(null=True, help_text="What came with a signal.")
 
     class Meta:
         default_permissions = ()
@@ -174,7 +178,12 @@ class Step(models.Model):
         indexes = (
             models.Index("job", name="jobs_step_job", condition=Q(job__isnull=False)),
             models.Index("child", name="jobs_step_child", condition=Q(child__isnull=False)),
-            models.Index("state", "id", name="jobs_step_approval", condition=Q(kind="approval")),
+            models.Index(
+                "state",
+                "id",
+                name="jobs_step_approval",
+                condition=Q(kind__in=("approval", "signal")),
+            ),
         )
 
     def __str__(self) -> str:

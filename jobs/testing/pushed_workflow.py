@@ -12,7 +12,7 @@ from django.utils import timezone
 from jobs.testing.naming import name_of
 from jobs.testing.pushed import PushedJob, comparable
 from jobs.workflows.building import Plan
-from jobs.workflows.groups import Batch, Chain, Graph, Group, Part
+from jobs.workflows.groups import AwaitedSignal, Batch, Chain, Graph, Group, Part
 from jobs.workflows.signatures import Signature
 
 CALLBACKS = ("then", "catch", "finally_")
@@ -153,6 +153,8 @@ def _headline(member: Any) -> str:
     if isinstance(member, Part):
         after = f" after {', '.join(member.after)}" if member.after else ""
         return ("an approval" if member.what is None else _headline(member.what)) + after
+    if isinstance(member, AwaitedSignal):
+        return "a signal"
     if isinstance(member, Signature):
         values = ", ".join(f"{name}={value!r}" for name, value in _values(member).items())
         return f"{name_of(member.definition)}({values})"

@@ -12,7 +12,6 @@ of it when it would leave.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import logging
 import os
@@ -264,6 +263,9 @@ def _say(descriptor: int, what: bytes, whom: str) -> bool:
 
 def _lock(descriptor: int) -> bool:
     """Lock a bell; False if somebody else has. Raises OSError where pipes have no locks."""
+    # Here, as who only enqueues may do so from a system that has no such module.
+    import fcntl
+
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

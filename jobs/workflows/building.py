@@ -28,7 +28,16 @@ from jobs.models import (
     WorkflowTag,
 )
 from jobs.workflows import effects
-from jobs.workflows.groups import Batch, Chain, Graph, Group, Member
+from jobs.workflows.groups import (
+    AwaitedSignal,
+    Batch,
+    Chain,
+    Graph,
+    Group,
+    Member,
+    Work,
+    has_result,
+)
 from jobs.workflows.handles import WorkflowHandle
 from jobs.workflows.order import check_order
 from jobs.workflows.signatures import Signature, insert
@@ -70,7 +79,7 @@ class Plan:
     def step(
         self,
         flow: Workflow,
-        what: Member | dt.timedelta | None,
+        what: Work,
         name: str,
         position: int,
         *,
@@ -197,7 +206,7 @@ class Plan:
         made: dict[str, Step] = {}
         for position, part in enumerate(group.parts):
             sources = [kinds[name] for name in part.after]
-            taken = [one for one in sources if isinstance(one.what, Signature | Group)]
+            taken = [one for one in sources if has_result(one.what)]
             made[part.name] = self._step(
                 flow,
                 part.what,
@@ -216,7 +225,7 @@ class Plan:
     def _step(
         self,
         flow: Workflow,
-        what: Member | dt.timedelta | None,
+        what: Work,
         name: str,
         position: int,
         *,
@@ -244,6 +253,8 @@ class Plan:
             self.jobs.append(job)
         elif what is None:
             step.kind = StepKind.APPROVAL
+        elif isinstance(what, AwaitedSignal):
+            step.kind = StepKind.SIGNAL
         else:
             step.kind = StepKind.WORKFLOW
             step.child_id = self._workflow(what, flow, starts=starts).pk

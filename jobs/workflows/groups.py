@@ -75,12 +75,22 @@ class Batch(Group):
     allow_failures: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class AwaitedSignal:
+    """What a step is that only waits for a signal."""
+
+
+Work: TypeAlias = Union["Member", dt.timedelta, AwaitedSignal, None]
+"""What a step of a graph is: a call, a group, a wait for a time or for a signal, or else a person's
+approval."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """A named step of a graph: a call, a group, a wait, or else a person's approval."""
+    """A named step of a graph."""
 
     name: str
-    what: Member | dt.timedelta | None
+    what: Work
     after: tuple[str, ...]
     pass_results: bool = False
 
@@ -105,6 +115,12 @@ class Graph(Group):
         """The same with a step that a person approves or rejects. Raises InvalidWorkflow."""
         return self._with(name, None, after)
 
+    def signal(self, name: str, *, after: Iterable[str] = ()) -> Graph:
+        """The same with a step that waits until `handle.signal(name, payload)` says that something
+        has happened. The payload is its result. A signal that comes early is kept for it. Raises
+        InvalidWorkflow."""
+        return self._with(name, AwaitedSignal(), after)
+
     def timer(self, name: str, delay: dt.timedelta, *, after: Iterable[str] = ()) -> Graph:
         """The same with a step that only waits for so long. Raises InvalidWorkflow."""
         if not isinstance(delay, dt.timedelta) or not dt.timedelta(0) < delay <= LONGEST_DELAY:
@@ -117,7 +133,7 @@ class Graph(Group):
     def _with(
         self,
         name: str,
-        what: Member | dt.timedelta | None,
+        what: Work,
         after: Iterable[str],
         pass_results: bool = False,
     ) -> Graph:
@@ -193,9 +209,14 @@ def workflow(
     catch: Signature | None = None,
     finally_: Signature | None = None,
 ) -> Graph:
-    """A graph without steps yet: add them by `.step`, `.approval` and `.timer`. A step that fails
-    cancels those that come after it; the others go on. Raises InvalidWorkflow."""
+    """A graph without steps yet: add them by `.step`, `.approval`, `.signal` and `.timer`. A step
+    that fails cancels those that come after it; the others go on. Raises InvalidWorkflow."""
     return Graph(name=name, tags=tuple(tags), then=then, catch=catch, finally_=finally_)
+
+
+def has_result(what: Work) -> bool:
+    """Whether a step of this has something to pass on."""
+    return isinstance(what, Signature | Group | AwaitedSignal)
 
 
 def checked_members(members: Iterable[Member]) -> tuple[Member, ...]:

@@ -19,12 +19,12 @@ from jobs.ledger import Ledger, ledger
 from jobs.models import Step, StepKind, StepNeed, StepState, Workflow, WorkflowKind, WorkflowState
 from jobs.workflows import effects
 from jobs.workflows.building import Plan, kind_of
-from jobs.workflows.groups import Graph, Group, Member, Part, checked_members
+from jobs.workflows.groups import Graph, Member, Part, checked_members, has_result
 from jobs.workflows.handles import find
 from jobs.workflows.order import check_circles
 from jobs.workflows.signatures import Signature
 
-WITH_RESULTS = (StepKind.JOB, StepKind.WORKFLOW)
+WITH_RESULTS = (StepKind.JOB, StepKind.WORKFLOW, StepKind.SIGNAL)
 ALOFT = 1_000_000
 """Where steps are while others move into their places, as no two may have the same."""
 
@@ -184,7 +184,7 @@ def _ends_of(graph: Graph, made: dict[str, Step]) -> list[Step]:
 
 def _has_result(name: str, own: dict[str, Part], known: dict[str, Step]) -> bool:
     if name in own:
-        return isinstance(own[name].what, Signature | Group)
+        return has_result(own[name].what)
     return known[name].kind in WITH_RESULTS
 
 

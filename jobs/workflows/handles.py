@@ -178,6 +178,13 @@ class WorkflowHandle:
         operating.decide(self.id, step, actor, approved=True, reason=reason)
         self.refresh()
 
+    def signal(self, step: str, payload: Any = None, actor: Actor = CODE, reason: str = "") -> None:
+        """See `operating.signal`."""
+        from jobs.workflows import operating
+
+        operating.signal(self.id, step, payload, actor, reason)
+        self.refresh()
+
     def reject(self, step: str, actor: Actor = CODE, reason: str = "") -> None:
         """See `operating.decide`."""
         from jobs.workflows import operating

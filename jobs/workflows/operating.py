@@ -1,17 +1,19 @@
-"""What people may do about workflows: cancel them, retry their failures, approve and reject."""
+"""What people may do about workflows: cancel, retry failures, approve, reject, send signals."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 
 from jobs import audit
+from jobs.arguments import encode_result
 from jobs.audit import Actor
 from jobs.conf import settings as conf
-from jobs.exceptions import UnknownWorkflow, WorkflowEnded
+from jobs.exceptions import InvalidOption, UnknownWorkflow, WorkflowEnded
 from jobs.failures import redrive
 from jobs.failures.redrive import RedriveReport
 from jobs.ledger import ledger
@@ -105,16 +107,8 @@ def decide(
     with transaction.atomic(using=conf.DATABASE):
         book = ledger()
         book.lock_workflows([find(workflow_id).pk])
-        steps = Step.objects.using(conf.DATABASE).filter(
-            workflow=workflow_id, kind=StepKind.APPROVAL
-        )
-        step = steps.filter(name=step_name).first()
-        if step is None:
-            known = ", ".join(repr(name) for name in steps.values_list("name", flat=True))
-            raise UnknownWorkflow(
-                f"The workflow {workflow_id} has no step {step_name!r} to be approved"
-                f"{f'; it has {known}' if known else ''}."
-            )
+        step = _decided_step(workflow_id, step_name, StepKind.APPROVAL)
+        steps = Step.objects.using(conf.DATABASE)
         if step.state != StepState.ACTIVE:
             raise WorkflowEnded(f"The step {step_name!r} is {step.state}: nothing to decide.")
         state = StepState.SUCCEEDED if approved else StepState.FAILED
@@ -126,9 +120,48 @@ def decide(
     return steps.get(pk=step.pk)
 
 
-def _check_outermost(row: Workflow) -> None:
-    from jobs.exceptions import InvalidOption
+def signal(workflow_id: UUID, step_name: str, payload: Any, actor: Actor, reason: str = "") -> Step:
+    """Tell a step that waits for a signal, or will, that it has come; `payload` is its result.
 
+    Raises UnknownWorkflow, for the step too, WorkflowEnded if it has ended or got its signal
+    already, and InvalidOption for a payload that JSON cannot hold.
+    """
+    try:
+        told = encode_result(payload)
+    except TypeError as error:
+        raise InvalidOption("payload", payload, str(error)) from None
+    with transaction.atomic(using=conf.DATABASE):
+        book = ledger()
+        book.lock_workflows([find(workflow_id).pk])
+        step = _decided_step(workflow_id, step_name, StepKind.SIGNAL)
+        if step.state not in (StepState.WAITING, StepState.ACTIVE):
+            raise WorkflowEnded(f"The step {step_name!r} is {step.state}: no signal reaches it.")
+        if step.decided_at is not None:
+            raise WorkflowEnded(f"The step {step_name!r} got its signal already.")
+        rows = Step.objects.using(conf.DATABASE).filter(pk=step.pk)
+        rows.update(decided_by=actor.name[:150], decided_at=book.now(), payload=told)
+        if step.state == StepState.ACTIVE:
+            effects.tell(book.advance([Ended(workflow_id, "succeeded", step=step.pk)]))
+        target = f"step {step_name} of workflow {workflow_id}"
+        audit.record(actor, "signal", target, 1, reason=reason)
+    return rows.get()
+
+
+def _decided_step(workflow_id: UUID, name: str, kind: StepKind) -> Step:
+    """Raises UnknownWorkflow for a step that there is not, or that is of another kind."""
+    steps = Step.objects.using(conf.DATABASE).filter(workflow=workflow_id, kind=kind)
+    step = steps.filter(name=name).first()
+    if step is None:
+        known = ", ".join(repr(other) for other in steps.values_list("name", flat=True))
+        to_be = "approved" if kind == StepKind.APPROVAL else "signalled"
+        raise UnknownWorkflow(
+            f"The workflow {workflow_id} has no step {name!r} to be {to_be}"
+            f"{f'; it has {known}' if known else ''}."
+        )
+    return step
+
+
+def _check_outermost(row: Workflow) -> None:
     if row.nested:
         rule = f"is part of the workflow {row.root_id}: act on that one"
         raise InvalidOption("workflow", str(row.pk), rule)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import defaultdict
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 from jobs.conf import settings as conf
@@ -30,6 +31,8 @@ class StepFacts:
     due_at: dt.datetime | None
     decided_by: str
     decided_at: dt.datetime | None
+    payload: Any = None
+    """What came with a signal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,7 @@ def steps_of(workflow_id: UUID) -> list[StepFacts]:
                 due_at=job.due_at if job is not None and is_timer else None,
                 decided_by=step.decided_by,
                 decided_at=step.decided_at,
+                payload=step.payload,
             )
         )
     return found

@@ -161,6 +161,7 @@ class _Retaking:
                 job=copies[step.job_id].id if step.job_id else None,
                 decided_by="",
                 decided_at=None,
+                payload=None,
             )
             if step.kind == StepKind.WORKFLOW:
                 assert step.child_id is not None

@@ -20,7 +20,7 @@ MEASURES = ("drain", "drain_db", "pickup", "enqueue", "enqueue_many", "pss")
 OWN_MEASURES = ("drain_aged", "pss_after", "idle", "short_beside_long")
 """What is measured of Jobsite alone, as its targets name it and a peer has nothing to set against
 it."""
-LONG_MEASURES = ("soak",)
+LONG_MEASURES = ("soak", "redrive")
 """What is measured of Jobsite alone, and only when it is asked for by name."""
 
 

@@ -37,11 +37,13 @@ class Taken:
 def take(system: System, measure: str, size: Size) -> Taken:
     """Take a measure. Raises RunFailed if a job was lost, doubled, or not done in time."""
     from tests.bench.own import OWN
+    from tests.bench.redriving import redrive
     from tests.bench.soak.course import soak
 
+    measures = {**_MEASURES, **OWN, "soak": soak, "redrive": redrive}
     ends_at = time.monotonic() + size.deadline
     try:
-        return {**_MEASURES, **OWN, "soak": soak}[measure](system, size, ends_at)
+        return measures[measure](system, size, ends_at)
     finally:
         system.stop()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-ONCE = ("drain_aged", "soak")
+ONCE = ("drain_aged", "soak", "redrive")
 """Taken in the first round alone, as they take minutes."""
 WITHIN = {"pss": "pickup"}
 """A measure whose figure a run of the other one gives as well."""
@@ -48,6 +48,10 @@ class Plan:
     """Seconds over which the cost of idling is taken."""
     soak_minutes: float
     soak_rate: int
+    redriven: int
+    """Failed jobs that are retried."""
+    redrive_rate: int
+    """So many of them a second."""
     deadline: float
     """Seconds after which a measure counts as failed."""
 
@@ -58,6 +62,11 @@ class Plan:
         """
         if measure == "soak":
             return self._soak()
+        if measure == "redrive":
+            seconds = self.redriven / self.redrive_rate
+            return Size(
+                jobs=self.redriven, rate=self.redrive_rate, deadline=2 * seconds + self.deadline
+            )
         jobs = {
             "drain": self.drain if whole else self._affordable(pace),
             "drain_db": self._affordable(pace),
@@ -103,6 +112,8 @@ FULL = Plan(
     rest=30,
     soak_minutes=30,
     soak_rate=3_000,
+    redriven=100_000,
+    redrive_rate=500,
     deadline=300,
 )
 QUICK = Plan(
@@ -117,6 +128,8 @@ QUICK = Plan(
     rest=6,
     soak_minutes=2,
     soak_rate=1_000,
+    redriven=2_000,
+    redrive_rate=500,
     deadline=90,
 )
 

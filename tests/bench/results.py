@@ -26,6 +26,7 @@ OF_MEASURE = {
     "pss_after": ("pss_after_mb",),
     "idle": ("idle_percent",),
     "short_beside_long": ("short_p50_ms", "short_p99_ms"),
+    "redrive": ("redrive", "redrive_transaction_s"),
     "soak": ("soak_first", "soak_last", "soak_ratio"),
 }
 """The figures that a measure gives, where they are not named like it."""

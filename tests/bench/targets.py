@@ -67,6 +67,11 @@ TARGETS = (
 
 SOAK_TARGETS = (Target("jobsite", "soak_ratio", 0.9),)
 """What is told of a soak alone."""
+REDRIVE_TARGETS = (
+    Target("jobsite", "redrive", 450),
+    Target("jobsite", "redrive_transaction_s", 1, lower_is_better=True),
+)
+"""What is told of a redrive alone: at 500 a second."""
 
 
 def standings(rows: Iterable[Row], targets: Iterable[Target] = TARGETS) -> list[Standing]:

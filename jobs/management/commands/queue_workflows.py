@@ -1,4 +1,4 @@
-"""Lists and shows workflows, cancels them, retries their failures, approves and rejects steps."""
+"""Lists, shows and cancels workflows, retries their failures, decides and signals steps."""
 
 from __future__ import annotations
 
@@ -8,20 +8,29 @@ from typing import Any, ClassVar
 from django.core.management.base import CommandParser
 
 from jobs.audit import Actor
-from jobs.management.command import OperatorCommand, nothing, positive, refusal, uuid
+from jobs.management.command import (
+    OperatorCommand,
+    json_value,
+    nothing,
+    positive,
+    refusal,
+    uuid,
+)
 from jobs.management.output import counted, table
-from jobs.models import Workflow, WorkflowState
+from jobs.models import StepState, Workflow, WorkflowState
 from jobs.workflows import operating, overview
 from jobs.workflows.handles import find
 
-WORDS = ("list", "show", "cancel", "retry", "approve", "reject")
+WORDS = ("list", "show", "cancel", "retry", "approve", "reject", "signal")
+OF_STEPS = ("approve", "reject", "signal")
 STATES = [state for state in WorkflowState.values if state != WorkflowState.WAITING]
 
 
 class Command(OperatorCommand):
     help = (
         "List chains, batches and workflows, the newest first; show one with its steps; cancel one "
-        "with all that is nested in it; retry its failures; approve or reject a step of it."
+        "with all that is nested in it; retry its failures; approve or reject a step of it, or "
+        "send a signal to one that waits for it."
     )
     exit_codes: ClassVar = {1: "nothing was done: it had ended, or none of its jobs has failed"}
     acts: ClassVar = True
@@ -31,6 +40,9 @@ class Command(OperatorCommand):
         parser.add_argument("action", nargs="?", choices=WORDS, default="list")
         parser.add_argument("id", nargs="?", type=uuid, metavar="ID", help="of a workflow")
         parser.add_argument("step", nargs="?", default="", metavar="STEP", help="its name")
+        parser.add_argument(
+            "--payload", type=json_value, metavar="JSON", help="what a signal brings along"
+        )
         parser.add_argument("--state", choices=STATES, default="", help="list these only")
         parser.add_argument("--name", default="", help="list those of this name only")
         parser.add_argument("--tag", default="", help="list those with this tag only")
@@ -45,10 +57,12 @@ class Command(OperatorCommand):
             return
         if options["id"] is None:
             raise refusal(f"{action}: say the ID of a workflow.")
-        if (action in ("approve", "reject")) != bool(options["step"]):
+        if (action in OF_STEPS) != bool(options["step"]):
             raise refusal(
                 f"{action}: {'say the STEP' if not options['step'] else 'takes no STEP'}."
             )
+        if options["payload"] is not None and action != "signal":
+            raise refusal(f"{action}: takes no --payload.")
         flow = find(options["id"])
         if action == "show":
             self._show(flow, options)
@@ -58,6 +72,8 @@ class Command(OperatorCommand):
             self._cancel(flow, options)
         elif action == "retry":
             self._retry(flow, options)
+        elif action == "signal":
+            self._signal(flow, options)
         else:
             self._decide(flow, options)
 
@@ -122,6 +138,14 @@ class Command(OperatorCommand):
         self.show(options, data, "\n".join(lines))
         if report.refused or not report.retried:
             raise nothing("Some could not be retried." if report.refused else "None has failed.")
+
+    def _signal(self, flow: Workflow, options: Mapping[str, Any]) -> None:
+        step = operating.signal(
+            flow.pk, options["step"], options["payload"], Actor.of_command(), options["reason"]
+        )
+        data = {"workflow": flow.pk, "step": step.name, "state": step.state}
+        waits = " It is kept until the step begins." if step.state == StepState.WAITING else ""
+        self.show(options, data, f"The signal reached the step {step.name}.{waits}")
 
     def _decide(self, flow: Workflow, options: Mapping[str, Any]) -> None:
         step = operating.decide(

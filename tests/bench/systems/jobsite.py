@@ -71,6 +71,11 @@ class Jobsite(System):
             raise RuntimeError("the ledger could not be filled: see the log of this run")
         self._settle()
 
+    def fill_failures(self, jobs: int) -> None:
+        """Fill the ledger with so many failed jobs."""
+        if self._filler(f"--failed={jobs}").wait():
+            raise RuntimeError("the ledger could not be filled: see the log of this run")
+
     def _settle(self) -> None:
         """A site of some age has been vacuumed, and its last checkpoint is over."""
         from django.db import connection

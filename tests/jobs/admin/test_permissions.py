@@ -42,7 +42,7 @@ DOES = (
     "flush_failedjob", "restore_failedjob", "stop_bulkoperation", "run_jobschedule",
     "pause_jobschedule", "pause_queue", "restart_cluster",
     "change_jobschedule", "change_queue", "change_limit", "release_limit",
-    "approve_step", "cancel_workflow", "retry_workflow",
+    "approve_step", "cancel_workflow", "retry_workflow", "signal_step",
 )  # fmt: skip
 ROLES: dict[str, Callable[[str], tuple[str, ...]]] = {
     "nobody": lambda needed: (),
@@ -166,6 +166,17 @@ def decision(verb: str, label: str) -> Surface:
     return Surface("approve_step", address, page, f"{label} ok</a>", (("confirmed", "yes"),))
 
 
+def signal() -> Surface:
+    flow = a_workflow()
+    step = Step.objects.create(
+        workflow=flow, name="paid", position=0, kind="signal", state="active"
+    )
+    address = reverse("admin:jobs_step_signal", args=[step.pk])
+    page = reverse("admin:jobs_workflow_change", args=[flow.pk])
+    label = "Send the signal paid</a>"
+    return Surface("signal_step", address, page, label, (("confirmed", "yes"),))
+
+
 def decision_of_selected(verb: str) -> Surface:
     decision(verb, "")
     return selected("step", Step.objects.get().pk, f"{verb}_selected", "approve_step")
@@ -248,6 +259,7 @@ SURFACES: dict[str, Callable[[], Surface]] = {
     ),
     "approve a step": lambda: decision("approve", "Approve"),
     "reject a step": lambda: decision("reject", "Reject"),
+    "send a signal": signal,
     "approve selected steps": lambda: decision_of_selected("approve"),
     "reject selected steps": lambda: decision_of_selected("reject"),
     "restart a cluster": lambda: row(

@@ -19,6 +19,7 @@ from tests.jobs.workflows.flow_jobs import (
     broken,
     fans_out,
     joined,
+    keep,
     prepends,
     say,
     tell,
@@ -244,3 +245,16 @@ def test_a_workflow_that_has_ended_or_is_cancelled_does_not_grow(ran: list[Any])
     graph.cancel(CODE)
     with pytest.raises(WorkflowEnded, match="has cancelled, so it cannot grow"):
         graph.extend(workflow().step("x", say.s("x")))
+
+
+def test_a_signal_can_be_added_and_its_payload_taken(ran: list[Any]) -> None:
+    handle = workflow().signal("paid").approval("boss").enqueue()
+    handle.extend(
+        workflow()
+        .signal("sent", after=["paid"])
+        .step("both", keep.s(), after=["paid", "sent"], pass_results=True)
+    )
+    handle.signal("sent", 2)
+    handle.signal("paid", 1)
+    run_due()
+    assert ran == [(1, 2)]

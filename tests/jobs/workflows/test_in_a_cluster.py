@@ -12,22 +12,25 @@ from tests.support.cluster import ALIAS, Worksite
 from tests.support.waiting import wait_until
 from tests.support.worksite import jobs
 
+BATCHES = 500
+KILLS = 20
+
 
 def test_every_callback_comes_once_although_workers_are_killed(site: Worksite) -> None:
     cluster = site.start(pool={"processes": 2}, MAX_CRASHES=100)
     handles = [
         batch(
             [
-                *[jobs.record.s(f"{number}-{member}", 0.01) for member in range(3)],
+                *[jobs.record.s(f"{number}-{member}", 0.002) for member in range(3)],
                 chain(jobs.noop.s(), jobs.noop.s()),
             ],
             then=jobs.record.s(f"then-{number}"),
             finally_=jobs.record.s(f"finally-{number}"),
         ).enqueue()
-        for number in range(36)
+        for number in range(BATCHES)
     ]
     killed: set[int] = set()
-    while len(killed) < 8 and Job.objects.using(ALIAS).unfinished().exists():
+    while len(killed) < KILLS and Job.objects.using(ALIAS).unfinished().exists():
         worker = wait_until(cluster.workers, message=site.report)[0]
         os.kill(worker.pid, signal.SIGKILL)
         killed.add(worker.pid)
@@ -44,7 +47,7 @@ def test_every_callback_comes_once_although_workers_are_killed(site: Worksite) -
         (job.arguments["args"][0])
         for job in Job.objects.using(ALIAS).filter(chain=None, state="succeeded")
     )
-    expected = [f"{which}-{number}" for number in range(36) for which in ("then", "finally")]
+    expected = [f"{which}-{number}" for number in range(BATCHES) for which in ("then", "finally")]
     assert callbacks == Counter(expected)
     for flow in Workflow.objects.using(ALIAS):
         assert (flow.state, flow.succeeded) == ("succeeded", flow.total)

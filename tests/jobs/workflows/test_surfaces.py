@@ -8,7 +8,6 @@ import json
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
@@ -19,13 +18,6 @@ from jobs.ledger import retention
 from jobs.models import AuditEntry, Job, Step, StepNeed, Workflow, WorkflowTag
 from jobs.transports.sync import run_due
 from tests.jobs.workflows.flow_jobs import say, tell
-
-
-@pytest.fixture
-def boss(ran: list[Any]) -> Client:
-    client = Client()
-    client.force_login(User.objects.create_superuser("boss"))
-    return client
 
 
 def command(*arguments: str) -> str:
