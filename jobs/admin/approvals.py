@@ -50,10 +50,17 @@ def _undecided(step: Step) -> str:
     return "" if step.state == StepState.ACTIVE else f"The step is {step.state}."
 
 
+class PayloadField(forms.JSONField):
+    """JSON that may be left out."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return "" if value is None else super().prepare_value(value)
+
+
 class SignalForm(ReasonForm):
     """What comes with a signal."""
 
-    payload = forms.JSONField(
+    payload = PayloadField(
         required=False,
         help_text="JSON, as the result of the step; empty is none.",
         widget=forms.Textarea(attrs={"rows": 4, "class": "vLargeTextField"}),
@@ -107,7 +114,7 @@ REJECT = Operation(
 
 SIGNAL = Operation(
     name="signal",
-    label="Send the signal",
+    label="Signal",
     permission="signal",
     consequence="The workflow goes on as if what it waits for had happened.",
     touches=rows_by_name,

@@ -21,6 +21,7 @@ from jobs.privacy.masking import without_sealed
 NOTHING = "\N{EN DASH}"
 NO_LIMIT = "\N{INFINITY}"
 MAX_TEXT = 100_000
+SHORT_JSON = 200
 SHOWN_TAGS = 3
 
 
@@ -139,6 +140,14 @@ def pretty_json(value: Any) -> SafeString:
         without_sealed(value), indent=2, ensure_ascii=False, sort_keys=False, default=str
     )
     return preformatted(text, "jobs-json")
+
+
+def short_json(value: Any) -> str:
+    """JSON on one line, cut where it is long; nothing for null."""
+    if value is None:
+        return ""
+    text = json.dumps(without_sealed(value), ensure_ascii=False, default=str)
+    return text if len(text) <= SHORT_JSON else f"{text[:SHORT_JSON]}…"
 
 
 def preformatted(text: str, css_class: str = "jobs-text") -> SafeString:
