@@ -122,6 +122,7 @@ def batches(items: Iterable[Item], size: int = PER_STATEMENT) -> Iterator[list[I
 
 
 def can_run_at_once(job: NewJob) -> bool:
+    """Whether a new job waits neither for a time nor for another job."""
     at_once = job.due_at is None and job.delay is None
     return at_once and job.follows_id is None and not job.blocked
 
