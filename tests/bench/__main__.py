@@ -81,7 +81,7 @@ class Benchmark:
         except Exception as error:
             # What one system leaves behind must not keep the others from their turn.
             answer = {"reason": f"{type(error).__name__}: {error}", "jobs": size.jobs}
-        self.results.add(system.name, measure, answer)
+        self.results.add(system.name, measure, {**answer, "round": number})
         # After each run, so that a benchmark that is stopped leaves what it has found.
         results.write(self.results.rows(), self._folder / "results.json")
         self._tell(f"{number} {measure:13} {system.name:20} {_told(answer)}")

@@ -49,6 +49,8 @@ class Row:
     rounds: int
     jobs: int
     values: list[float] = field(default_factory=list)
+    in_rounds: list[int] = field(default_factory=list)
+    """The number of the round of each value, from 1."""
     reason: str = ""
     title: str = ""
     records: str = ""
@@ -107,6 +109,7 @@ def _row(
         rounds=len(values),
         jobs=counted[0]["jobs"] if counted else newest.get("jobs", 0),
         values=values,
+        in_rounds=[answer.get("round", 1) for answer in counted],
         reason="; ".join(dict.fromkeys(reasons)),
         versions=newest.get("versions", {}),
         notes=counted[-1].get("notes", {}) if counted else {},

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import statistics
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from tests.bench.results import Row
@@ -75,19 +76,41 @@ REDRIVE_TARGETS = (
 
 
 def standings(rows: Iterable[Row], targets: Iterable[Target] = TARGETS) -> list[Standing]:
-    """How each target stands; the best of several named peers is the one to beat."""
-    medians = {(row.system, row.measure): row.median for row in rows if row.median is not None}
-    return [_standing(target, medians) for target in targets]
+    """How each target stands; the best of several named peers is the one to beat.
+
+    A ratio is the median of those of the rounds: within a round the systems take turns in the same
+    minutes, while a machine may be quicker in one round than in the next.
+    """
+    found = {(row.system, row.measure): row for row in rows if row.median is not None}
+    return [_standing(target, found) for target in targets]
 
 
-def _standing(target: Target, medians: dict[tuple[str, str], float]) -> Standing:
-    value = medians.get((target.ours, target.measure))
-    if value is not None and target.peers:
+def _standing(target: Target, rows: dict[tuple[str, str], Row]) -> Standing:
+    ours = rows.get((target.ours, target.measure))
+    value = ours.median if ours is not None else None
+    if ours is not None and target.peers:
         figure = target.beside or target.measure
-        theirs = [medians[peer, figure] for peer in target.peers if (peer, figure) in medians]
-        best = (min if target.lower_is_better else max)(theirs, default=0.0)
-        value = value / best if best else None
+        theirs = [rows[peer, figure] for peer in target.peers if (peer, figure) in rows]
+        value = _ratio(ours, theirs, min if target.lower_is_better else max)
     if value is None:
         return Standing(target, None, None)
     reached = value <= target.least if target.lower_is_better else value >= target.least
     return Standing(target, value, reached)
+
+
+def _ratio(
+    ours: Row, theirs: Sequence[Row], best: Callable[[Sequence[float]], float]
+) -> float | None:
+    """The median ratio of the rounds that we and some peer took part in; None without one."""
+    ratios = []
+    for number, value in _by_round(ours).items():
+        beside = [_by_round(row)[number] for row in theirs if number in _by_round(row)]
+        if beside and best(beside):
+            ratios.append(value / best(beside))
+    return statistics.median(ratios) if ratios else None
+
+
+def _by_round(row: Row) -> dict[int, float]:
+    # Results that were stored without the numbers had all rounds.
+    numbers = row.in_rounds or range(1, len(row.values) + 1)
+    return dict(zip(numbers, row.values, strict=True))

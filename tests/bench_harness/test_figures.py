@@ -103,7 +103,17 @@ def test_results_are_a_list_that_reads_back_as_it_was(tmp_path: Path) -> None:
 
 
 def row(system: str, measure: str, median: float) -> results.Row:
-    return results.Row(system, measure, median, median, median, "", 1, 1)
+    return rounds_of(system, measure, {1: median})
+
+
+def rounds_of(system: str, measure: str, values: dict[int, float]) -> results.Row:
+    """The row of a system that took part in these rounds."""
+    found = results.Results({})
+    for number, value in values.items():
+        answer = {"figures": {measure: [value, ""]}, "jobs": 1, "round": number}
+        found.add(system, measure, answer)
+    (only,) = found.rows()
+    return only
 
 
 @pytest.mark.parametrize(("ours", "reached"), [(999.0, False), (1000.0, True)])
@@ -124,6 +134,31 @@ def test_where_less_is_better_the_quickest_peer_is_the_one_to_beat() -> None:
     (standing,) = standings([*rows, row("ours", "pickup_p50_ms", 5)], [target])
 
     assert (standing.value, standing.reached) == (1.25, False)
+
+
+def test_a_ratio_is_taken_within_each_round_whatever_the_others_were_like() -> None:
+    """The second round is a slow one for all, and the variant took part in the first alone."""
+    target = Target("ours", "drain", 5, ("theirs", "variant"))
+    rows = [
+        rounds_of("ours", "drain", {1: 700, 2: 350, 3: 600}),
+        rounds_of("theirs", "drain", {1: 100, 2: 50, 3: 100}),
+        rounds_of("variant", "drain", {1: 140}),
+    ]
+
+    (standing,) = standings(rows, [target])
+
+    assert (standing.value, standing.reached) == (6, True)
+
+
+def test_a_round_that_did_not_count_for_the_peer_is_left_out() -> None:
+    rows = [
+        rounds_of("ours", "drain", {1: 10, 2: 30}),
+        rounds_of("theirs", "drain", {2: 10}),
+    ]
+
+    (standing,) = standings(rows, [Target("ours", "drain", 1, ("theirs",))])
+
+    assert standing.value == 3
 
 
 @pytest.mark.parametrize("missing", ["ours", "theirs"])
