@@ -182,6 +182,14 @@ class Settings:
         return None if value is None else span("JOBS_AGING", value)
 
     @cached_property
+    def FAIR_QUEUES(self) -> frozenset[str]:
+        """Queues that tenants share: their jobs are served in rounds; see `jobs.ledger.turns`."""
+        value = self._get("FAIR_QUEUES", ())
+        if isinstance(value, list | tuple) and not value:
+            return frozenset()
+        return frozenset(queue_list("JOBS_FAIR_QUEUES", value))
+
+    @cached_property
     def LIMITS(self) -> dict[str, Any]:
         """What limits allow that code only names; see `jobs.limits.declared`."""
         value = self._get("LIMITS", {})

@@ -54,6 +54,9 @@ class JobDefinition(Task):
     """When the job should be done, a time or a duration from enqueueing: earliest first."""
     tags: Any = ()
     """Words to find the job by: a list, or a callable of the job's arguments that returns one."""
+    tenant: Any = ""
+    """For whom the jobs are, where tenants share a queue (JOBS_FAIR_QUEUES): text, or a callable of
+    the job's arguments that returns text, a whole number or None."""
     sensitive: tuple[str, ...] = ()
     """Names of parameters whose values are encrypted in the ledger and masked wherever anybody
     looks; see `jobs.privacy.coverage`."""
@@ -114,7 +117,9 @@ class JobDefinition(Task):
         changes = {}
         for name, value in options.items():
             _check_option_name(name)
-            if name in _DECLARATION_ONLY or (callable(value) and name in ("backoff", "tags")):
+            if name in _DECLARATION_ONLY or (
+                callable(value) and name in ("backoff", "tags", "tenant")
+            ):
                 raise InvalidDefinition(f"{name}: can only be given where the job is declared")
             # None leaves the framework's own options as they were, as `Task.using` does.
             if value is None and name in _FRAMEWORK_OPTIONS:

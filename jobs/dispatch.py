@@ -21,6 +21,7 @@ from jobs.execution.policy import overrides_of
 from jobs.identifiers import uuid7, uuid7s
 from jobs.ledger import Ledger, ledger
 from jobs.ledger.arrivals import can_run_at_once
+from jobs.options import checked_tags, checked_tenant
 from jobs.privacy.coverage import coverage_of
 from jobs.privacy.scrubbing import Scrubber
 from jobs.uniqueness import locks
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 Call = Mapping[str, Any] | tuple[Any, ...] | Any
 """Keyword arguments, positional ones, or a single value."""
 
+_CHECKED: dict[str, Callable[[Any], Any]] = {"tags": checked_tags, "tenant": checked_tenant}
 _SINGLE = (int, str)
 """The commonest types of a call that is a single value."""
 
@@ -46,6 +48,9 @@ class NewJob:
     priority: int = 0
     options: dict[str, Any] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
+    tenant: str = ""
+    rank: int | None = None
+    """Its place in the order of the queue, where the ledger has given it one."""
     due_at: dt.datetime | None = None
     delay: dt.timedelta | None = None
     deadline: dt.datetime | None = None
@@ -92,14 +97,14 @@ def new_job(definition: JobDefinition, args: Sequence[Any], kwargs: Mapping[str,
 def new_job_after(definition: JobDefinition, payload: arguments.Payload) -> NewJob:
     """A job whose first arguments are not known yet, from the others as `encode_after` gives them.
 
-    What is made of all arguments, tags by a callable and the keys of unique jobs, it cannot have.
-    Raises InvalidOption.
+    What is made of all arguments, tags and the tenant by a callable and the keys of unique jobs, it
+    cannot have. Raises InvalidOption.
     """
-    if callable(definition.tags) or at_enqueue(definition) is not None:
+    if _reads_arguments(definition):
         raise InvalidOption(
             "pass_results",
             definition.path,
-            "its tags or its uniqueness need all arguments when it is enqueued",
+            "its tags, its tenant or its uniqueness need all arguments when it is enqueued",
         )
     return _assemble(definition, payload, (), {})
 
@@ -117,6 +122,7 @@ def new_job_from(
     slot_at: dt.datetime | None = None,
     options: Mapping[str, Any] | None = None,
     tags: Iterable[str] | None = None,
+    tenant: str | None = None,
 ) -> NewJob:
     """A job of a registered definition from arguments that are JSON already, checked: what the
     admin, schedules and retries dispatch.
@@ -126,10 +132,10 @@ def new_job_from(
     definition = registry.get(name)
     checked = arguments.check_payload(definition, payload)
     args, kwargs = checked["args"], checked["kwargs"]
-    if (tags is None and callable(definition.tags)) or at_enqueue(definition) is not None:
+    if _reads_arguments(definition, tags, tenant):
         # As the caller of `enqueue` would have: with the instances, not with their stored keys.
         args, kwargs = _instances(definition, checked)
-    job = _assemble(definition, checked, args, kwargs, tags)
+    job = _assemble(definition, checked, args, kwargs, tags, tenant)
     if queue:
         job.queue = _checked_queue(queue)
     if priority is not None:
@@ -155,9 +161,19 @@ def enqueue_many(definition: JobDefinition, calls: Iterable[Call]) -> list[UUID]
 def job_like_all(definition: JobDefinition) -> NewJob | None:
     """What all jobs of a definition have in common, for `insert_alike`; None where they differ in
     more than their arguments. Raises InvalidOption."""
-    if callable(definition.tags) or at_enqueue(definition) is not None:
+    if _reads_arguments(definition):
         return None
     return _assemble(definition, {}, (), {})
+
+
+def _reads_arguments(
+    definition: JobDefinition, tags: Iterable[str] | None = None, tenant: str | None = None
+) -> bool:
+    """Whether more of a job than its arguments depends on them."""
+    from_arguments = (tags is None and callable(definition.tags)) or (
+        tenant is None and callable(definition.tenant)
+    )
+    return from_arguments or at_enqueue(definition) is not None
 
 
 def insert(jobs: Sequence[NewJob]) -> list[UUID]:
@@ -255,6 +271,7 @@ def _assemble(
     args: Sequence[Any],
     kwargs: Mapping[str, Any],
     tags: Iterable[str] | None = None,
+    tenant: str | None = None,
 ) -> NewJob:
     if not is_importable(definition.func):
         raise InvalidOption(
@@ -269,7 +286,8 @@ def _assemble(
         priority=definition.priority,
         arguments=payload,
         options=overrides_of(definition),
-        tags=_tags_of(definition, args, kwargs) if tags is None else tuple(tags),
+        tags=_option(definition, "tags", args, kwargs) if tags is None else tuple(tags),
+        tenant=_option(definition, "tenant", args, kwargs) if tenant is None else tenant,
         due_at=definition.run_after,
         deadline=_moment(definition.deadline, now),
         retry_until=_moment(definition.retry_until, now),
@@ -294,41 +312,29 @@ def _unique_of(
     return found if scrub is None else replace(found, secret=scrub.holds(found.label))
 
 
-def _tags_of(
-    definition: JobDefinition, args: Sequence[Any], kwargs: Mapping[str, Any]
-) -> tuple[str, ...]:
-    from jobs.options import checked_tags
-
-    if not callable(definition.tags):
-        return tuple(definition.tags)
-    if definition.sensitive:
-        return _tags_without_secrets(definition, args, kwargs)
+def _option(
+    definition: JobDefinition, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> Any:
+    """The tags or the tenant of a call; by a callable of its arguments where the definition has
+    one, whose errors and values must not tell what is sensitive."""
+    given = getattr(definition, name)
+    if not callable(given):
+        return given
+    scrub = (
+        Scrubber(*coverage_of(definition).values(args, kwargs)) if definition.sensitive else None
+    )
     try:
-        return checked_tags(definition.tags(*args, **kwargs))
+        found = _CHECKED[name](given(*args, **kwargs))
     except Exception as error:
+        told = repr(error) if scrub is None else scrub.text(repr(error))
         raise InvalidArguments(
-            definition.path, "tags", f"the callable for the tags raised {error!r}"
-        ) from error
-
-
-def _tags_without_secrets(
-    definition: JobDefinition, args: Sequence[Any], kwargs: Mapping[str, Any]
-) -> tuple[str, ...]:
-    from jobs.options import checked_tags
-
-    scrub = Scrubber(*coverage_of(definition).values(args, kwargs))
-    try:
-        tags = checked_tags(definition.tags(*args, **kwargs))
-    except Exception as error:
-        told = scrub.text(repr(error))
+            definition.path, name, f"the callable for the {name} raised {told}"
+        ) from (error if scrub is None else None)
+    if scrub is not None and any(map(scrub.holds, [found] if isinstance(found, str) else found)):
         raise InvalidArguments(
-            definition.path, "tags", f"the callable for the tags raised {told}"
-        ) from None
-    if any(map(scrub.holds, tags)):
-        raise InvalidArguments(
-            definition.path, "tags", "one of them has the value of a sensitive argument in it"
+            definition.path, name, "it has the value of a sensitive argument in it"
         )
-    return tags
+    return found
 
 
 def _instances(

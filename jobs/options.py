@@ -62,6 +62,8 @@ def normalized(definition: JobDefinition) -> dict[str, Any]:
             item.check(definition)
     if not callable(definition.tags):
         options["tags"] = checked_tags(definition.tags)
+    if not callable(definition.tenant):
+        options["tenant"] = checked_tenant(definition.tenant)
     if definition.sensitive != ():
         options["sensitive"] = checked_names(
             definition.sensitive, definition.func, definition.takes_context
@@ -144,3 +146,16 @@ def checked_tags(value: Any) -> tuple[str, ...]:
         if "\x00" in tag:
             raise InvalidDefinition(f"tags: {tag!r} must not contain a NUL character")
     return tags
+
+
+def checked_tenant(value: Any) -> str:
+    """A tenant as text; a whole number, such as a key, becomes one, and None is no tenant. Raises
+    InvalidDefinition."""
+    tenant = "" if value is None else value
+    if isinstance(tenant, int) and not isinstance(tenant, bool):
+        tenant = str(tenant)
+    if not isinstance(tenant, str) or len(tenant) > 64 or "\x00" in tenant:
+        raise InvalidDefinition(
+            f"tenant: {value!r} must be text of at most 64 characters, or a whole number"
+        )
+    return tenant

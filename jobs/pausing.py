@@ -18,21 +18,24 @@ from jobs.ledger import ledger
 from jobs.models import Queue
 
 
-def pause(queue: str, actor: Actor, until: dt.datetime | None = None, reason: str = "") -> bool:
+def pause(
+    queue: str,
+    actor: Actor,
+    until: dt.datetime | None = None,
+    reason: str = "",
+    *,
+    only_longer: bool = False,
+) -> bool:
     """Let no more jobs of this queue start, until it is resumed or until a moment.
 
-    Enqueueing goes on. Pausing a paused queue changes its moment and reason. Returns whether
-    anything changed. Raises UnknownQueue, or InvalidOption if `until` is naive or has passed.
+    Enqueueing goes on. Pausing a paused queue changes its moment and reason; with `only_longer`
+    not if it is paused for as long already. Returns whether anything changed. Raises UnknownQueue,
+    or InvalidOption if `until` is naive or has passed.
     """
     name = queue_names.resolve(queue)
-    if len(reason) > 200:
-        raise InvalidOption("reason", reason, "has at most 200 characters")
-    if until is not None and timezone.is_naive(until):
-        raise InvalidOption("until", until, "must have a time zone")
     with transaction.atomic(using=conf.DATABASE):
         now = ledger().now()
-        if until is not None and until <= now:
-            raise InvalidOption("until", until, "must be in the future")
+        check(until, reason, now)
         row = _lock(name)
         before = _decided(row, now)
         after = {
@@ -40,7 +43,9 @@ def pause(queue: str, actor: Actor, until: dt.datetime | None = None, reason: st
             "until": until.isoformat() if until else None,
             "reason": reason,
         }
-        if before == after:
+        if before == after or (
+            only_longer and before["paused"] and ends_later(row.paused_until, until)
+        ):
             return False
         rows = Queue.objects.using(conf.DATABASE).filter(pk=name)
         rows.update(
@@ -51,6 +56,21 @@ def pause(queue: str, actor: Actor, until: dt.datetime | None = None, reason: st
         )
         audit.record(actor, "pause", f"queue {name}", 1, before, after, reason)
     return True
+
+
+def check(until: dt.datetime | None, reason: str, now: dt.datetime) -> None:
+    """Raise InvalidOption for what no pause can have."""
+    if len(reason) > 200:
+        raise InvalidOption("reason", reason, "has at most 200 characters")
+    if until is not None and timezone.is_naive(until):
+        raise InvalidOption("until", until, "must have a time zone")
+    if until is not None and until <= now:
+        raise InvalidOption("until", until, "must be in the future")
+
+
+def ends_later(one: dt.datetime | None, other: dt.datetime | None) -> bool:
+    """Whether a pause until the one moment ends no sooner than until the other; None is never."""
+    return one is None or (other is not None and one >= other)
 
 
 def resume(queue: str, actor: Actor, reason: str = "") -> bool:

@@ -14,6 +14,8 @@ from jobs.admin import (
     notification_rules,
     queues,
     schedules,
+    tag_pauses,
+    tenants,
     workers,
     workflows,
 )
@@ -33,6 +35,8 @@ __all__ = [
     "notification_rules",
     "queues",
     "schedules",
+    "tag_pauses",
+    "tenants",
     "workers",
     "workflows",
 ]

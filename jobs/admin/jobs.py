@@ -27,6 +27,7 @@ from jobs.execution.policy import Policy
 from jobs.limits import overview
 from jobs.models import FailedJob, Job, JobState, JobTag, Workflow
 from jobs.models.job import JobQuerySet
+from jobs.tag_pausing import paused_among
 
 LOG_LINES = 500
 GROUPS = 8
@@ -185,6 +186,7 @@ class JobAdmin(RevealsArguments):
         lines = list(row.log_lines.order_by("-id")[: LOG_LINES + 1])
         definition = registry.find(row.definition)
         failed = FailedJob.objects.filter(job_id=row.pk).first()
+        tags = list(JobTag.objects.filter(job=row).values_list("name", flat=True))
         return {
             "title": row.short_name,
             "subtitle": str(row.pk),
@@ -192,13 +194,14 @@ class JobAdmin(RevealsArguments):
             "definition": definition,
             "max_attempts": max_attempts_of(row),
             "run_time": run_time_of(row),
-            "tags": list(JobTag.objects.filter(job=row).values_list("name", flat=True)),
+            "tags": tags,
             "timeline": timeline_of(row, attempts),
             "attempts": attempts,
             "log_lines": lines[:LOG_LINES][::-1],
             "log_is_cut": len(lines) > LOG_LINES,
             "failed_job": failed,
             "lineage": lineage.of(row, failed),
+            "tag_pauses": [] if row.is_finished else paused_among(tags),
             "limit_wait": overview.wait_of(row.pk) if row.state == JobState.BLOCKED else None,
             "clone_url": self._clone_url(request, row),
             "workflow": self._workflow(row),

@@ -103,6 +103,7 @@ class Duties:
             self._silence,
             Tick("orphans", 5.0, self._orphans),
             Tick("places in limits", MEND_EVERY, self._mend_places),
+            Tick("turns of tenants", SELDOM, self._mend_turns),
         ]
 
     def of_upkeep(self) -> list[Tick]:
@@ -214,6 +215,9 @@ class Duties:
     def _mend_places(self, ledger: Ledger) -> None:
         if self.leadership.is_ours and (queues := ledger.mend_places()):
             transports.current().wake(queues)
+
+    def _mend_turns(self, ledger: Ledger) -> float | None:
+        return SOONEST if self.leadership.is_ours and ledger.mend_turns() else None
 
     def _retention(self, ledger: Ledger) -> float | None:
         """Remove what is too old; come again soon while there is something to remove."""

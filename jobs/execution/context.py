@@ -18,6 +18,7 @@ from django.utils import timezone
 from jobs.arguments import encode_result
 from jobs.conf import settings
 from jobs.exceptions import InvalidOption, JobFailedForGood, JobLost, JobReleased, JobSkipped
+from jobs.execution import snoozing
 from jobs.execution.apart import run_apart
 from jobs.execution.backoff import LONGEST as LONGEST_WAIT
 from jobs.ledger.outcome import ClaimedJob, LogLine
@@ -161,14 +162,22 @@ class CurrentJob:
         self, seconds: float | dt.timedelta, reason: str, *, queue: str | None = None
     ) -> None:
         """Let no more jobs of this queue, or of another, start for so long, because of `reason`:
-        what a service is down for that all of them need. It is shown beside the queue.
+        what a service is down for that all of them need. It is shown beside the queue. A longer
+        pause stays.
 
         Raises InvalidOption for a time that is not positive, and UnknownQueue.
         """
-        wait = seconds if isinstance(seconds, dt.timedelta) else dt.timedelta(seconds=seconds)
-        if wait <= dt.timedelta(0):
-            raise InvalidOption("seconds", seconds, "must be positive")
-        self.apart(partial(_snooze, queue or self.queue, self.definition, wait, reason))
+        snooze = partial(snoozing.snooze_queue, queue or self.queue, self.definition)
+        self.apart(partial(snooze, snoozing.checked_wait(seconds), reason))
+
+    def snooze_tag(self, tag: str, seconds: float | dt.timedelta, reason: str) -> None:
+        """Let no more jobs with this tag start for so long, because of `reason`, on whatever queue.
+        A longer pause stays.
+
+        Raises InvalidOption for a time that is not positive, and for what is no tag.
+        """
+        snooze = partial(snoozing.snooze_tag, tag, self.definition)
+        self.apart(partial(snooze, snoozing.checked_wait(seconds), reason))
 
     def spend(self, limit: str, cost: float, *, key: str | int = "") -> None:
         """Count what was used against a limit on starts, such as the tokens of a call.
@@ -289,14 +298,6 @@ class CurrentJob:
         return Job.objects.using(settings.DATABASE).filter(
             pk=self._claimed.id, fence=self._claimed.fence, state="running"
         )
-
-
-def _snooze(queue: str, definition: str, wait: dt.timedelta, reason: str) -> None:
-    from jobs.audit import Actor
-    from jobs.ledger import ledger
-    from jobs.pausing import pause
-
-    pause(queue, Actor.of_code(definition), ledger().now() + wait, reason)
 
 
 def _spend(limit: str, key: str, cost: float) -> None:

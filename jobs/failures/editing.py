@@ -100,6 +100,7 @@ def check(old: FailedJob | Job, edit: Edit) -> dispatch.NewJob:
         options=options,
         # Tags that come from arguments follow the new ones.
         tags=None if callable(definition.tags) else _tags_of(old),
+        tenant=None if callable(definition.tenant) else old.tenant,
         retry_of=old.job_id if isinstance(old, FailedJob) else old.pk,
     )
 

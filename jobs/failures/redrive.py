@@ -99,6 +99,7 @@ def retry_batch(ids: Sequence[UUID], *, by_rule: bool = False) -> Batch:
                 priority=failed.priority,
                 options=options_of_retry(failed, by_rule=by_rule),
                 tags=failed.tags,
+                tenant=failed.tenant,
                 retry_of=failed.job_id,
             )
             new_job.chain = places.get(failed.job_id)

@@ -17,6 +17,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
+from jobs.conf import settings
 from jobs.ledger import rows
 from jobs.ledger.flows import Flows
 
@@ -45,6 +46,7 @@ class Arrivals(Flows):
     """What both databases share of an insertion."""
 
     def insert(self, jobs: Sequence[NewJob]) -> dict[UUID, dt.datetime]:
+        self._arrange(jobs)
         if len(jobs) == 1 and can_run_at_once(jobs[0]) and not jobs[0].tags:
             return {jobs[0].id: self._insert_one(jobs[0])}
         tags = rows.tag_rows((job.id, job.tags) for job in jobs)
@@ -57,7 +59,8 @@ class Arrivals(Flows):
         return enqueued
 
     def insert_alike(self, job: NewJob, calls: Mapping[UUID, str]) -> None:
-        if not can_run_at_once(job) or not self._has_short_way():
+        is_alike = can_run_at_once(job) and job.queue not in settings.FAIR_QUEUES
+        if not is_alike or not self._has_short_way():
             self.insert([_like(job, job_id, text) for job_id, text in calls.items()])
             return
         tags = rows.tag_rows((job_id, job.tags) for job_id in calls) if job.tags else None

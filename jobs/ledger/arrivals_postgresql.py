@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 _INSERT = """
 INSERT INTO jobs_job (
-    id, definition, queue, state, priority, deadline, claim_rank, due_at, arguments, options,
-    attempts, exceptions, crashes, fence, enqueued_at, retry_until, retry_of_id, schedule_id,
-    slot_at, chain, follows_id, cancel_requested
+    id, definition, queue, state, priority, deadline, claim_rank, tenant, due_at, arguments,
+    options, attempts, exceptions, crashes, fence, enqueued_at, retry_until, retry_of_id,
+    schedule_id, slot_at, chain, follows_id, cancel_requested
 )
 SELECT
     new.id, new.definition, new.queue,
@@ -34,16 +34,16 @@ SELECT
         WHEN new.due > statement_timestamp() THEN 'scheduled'
         ELSE 'ready'
     END,
-    new.priority, new.deadline, new.claim_rank, new.due, new.arguments, new.options,
+    new.priority, new.deadline, new.claim_rank, new.tenant, new.due, new.arguments, new.options,
     0, 0, 0, 0, statement_timestamp(), new.retry_until, new.retry_of_id, new.schedule_id,
     new.slot_at, new.chain, new.follows_id, false
 FROM (
     SELECT *, COALESCE(due_at, statement_timestamp() + delay * interval '1 second') AS due
     FROM json_to_recordset(%s::json) AS given (
         id uuid, definition text, queue text, priority smallint, deadline timestamptz,
-        claim_rank bigint, due_at timestamptz, delay float8, arguments jsonb, options jsonb,
-        retry_until timestamptz, retry_of_id uuid, schedule_id bigint, slot_at timestamptz,
-        chain uuid, follows_id uuid, blocked boolean
+        claim_rank bigint, tenant text, due_at timestamptz, delay float8, arguments jsonb,
+        options jsonb, retry_until timestamptz, retry_of_id uuid, schedule_id bigint,
+        slot_at timestamptz, chain uuid, follows_id uuid, blocked boolean
     )
 ) AS new
 RETURNING id, enqueued_at
@@ -67,7 +67,7 @@ class PostgresArrivals(Arrivals):
         return moment
 
     def insert_held(self, job: NewJob, worker_id: int) -> tuple[dt.datetime, bool]:
-        row = {**self._row_of(job), "worker_id": worker_id}
+        row = {**self._row_of(self._as_held(job)), "worker_id": worker_id}
         sql = insert_held_into(*row, now="statement_timestamp()")
         moment, is_paused = self._insert_row(sql, list(row.values()))[0]
         return moment, not is_paused

@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from jobs.dispatch import NewJob
 
 _GIVEN = json_columns(
-    "id", "definition", "queue", "priority", "deadline", "claim_rank", "due_at", "arguments",
-    "options", "retry_until", "retry_of_id", "schedule_id", "slot_at", "chain", "follows_id",
-    "blocked",
+    "id", "definition", "queue", "priority", "deadline", "claim_rank", "tenant", "due_at",
+    "arguments", "options", "retry_until", "retry_of_id", "schedule_id", "slot_at", "chain",
+    "follows_id", "blocked",
 )  # fmt: skip
 
 _INSERT = f"""
 INSERT INTO jobs_job (
-    id, definition, queue, state, priority, deadline, claim_rank, due_at, arguments, options,
-    attempts, exceptions, crashes, fence, enqueued_at, retry_until, retry_of_id, schedule_id,
-    slot_at, chain, follows_id, cancel_requested
+    id, definition, queue, state, priority, deadline, claim_rank, tenant, due_at, arguments,
+    options, attempts, exceptions, crashes, fence, enqueued_at, retry_until, retry_of_id,
+    schedule_id, slot_at, chain, follows_id, cancel_requested
 )
 SELECT
     id, definition, queue,
@@ -36,7 +36,7 @@ SELECT
         WHEN due_at > %s THEN 'scheduled'
         ELSE 'ready'
     END,
-    priority, deadline, claim_rank, due_at, arguments, options,
+    priority, deadline, claim_rank, tenant, due_at, arguments, options,
     0, 0, 0, 0, %s, retry_until, retry_of_id, schedule_id, slot_at, chain, follows_id, 0
 FROM (SELECT {_GIVEN} FROM json_each(%s))
 """
@@ -54,7 +54,8 @@ class SqliteArrivals(Arrivals):
     def insert_held(self, job: NewJob, worker_id: int) -> tuple[dt.datetime, bool]:
         now = timezone.now()
         text = self._moment(now)
-        row = {**self._row_of(job), "worker_id": worker_id, "enqueued_at": text}
+        held = self._row_of(self._as_held(job))
+        row = {**held, "worker_id": worker_id, "enqueued_at": text}
         sql = insert_held_into(*row, now="%s")
         found = self._fetch(sql, [*row.values(), text, text])
         return now, not found[0][1]

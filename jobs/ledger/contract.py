@@ -68,7 +68,8 @@ class Ledger(ABC):
         """Take up to `limit` ready jobs for this worker, and spend an attempt of each.
 
         Queues are served in the given order, and inside one: priority, deadline, age. Paused
-        queues give nothing. No job is given to two workers, and none waits for another's claim.
+        queues give nothing, and jobs with a paused tag are put aside. No job is given to two
+        workers, and none waits for another's claim.
         """
 
     @abstractmethod
@@ -137,13 +138,29 @@ class Ledger(ABC):
         """Free and wake what was left behind; return the queues of those who were woken."""
 
     @abstractmethod
+    def let_go(self) -> set[str]:
+        """Make jobs ready whose tags are not paused any more, some thousands at a time; return
+        their queues."""
+
+    @abstractmethod
+    def mend_turns(self) -> int:
+        """Bring the queues that tenants share into order; return how many jobs were moved. See
+        `turns`."""
+
+    @abstractmethod
+    def waiting_tenants(self, queue: str, limit: int) -> dict[str, UUID]:
+        """The tenants with ready jobs on this queue, the first ones by name, each with the job
+        whose turn comes first."""
+
+    @abstractmethod
     def give_back(self, jobs: Sequence[ClaimedJob]) -> int:
         """Return claimed jobs that were not started; no attempt is spent or recorded."""
 
     @abstractmethod
     def promote(self, limit: int = 1000) -> set[str]:
-        """Make due scheduled jobs ready, and those whose limit has room again; return the queues
-        that got some. `room_in` then says when the next limit may have room."""
+        """Make due scheduled jobs ready, and those whose limit has room again or whose tag is not
+        paused any more; return the queues that got some. `room_in` then says when the next limit
+        may have room."""
 
     @abstractmethod
     def held_by(self, worker_ids: Sequence[int]) -> list[ClaimedJob]:

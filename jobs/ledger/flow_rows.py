@@ -114,6 +114,8 @@ def callback_job(
         arguments={"args": told["arguments"]["args"], "kwargs": kwargs},
         options=told["options"],
         tags=(*told["tags"], f"workflow:{flow.id}"),
+        # Not in callbacks that an older version has written.
+        tenant=told.get("tenant", ""),
         deadline=_moment(told["deadline"], now),
         retry_until=_moment(told["retry_until"], now),
         due_at=_moment(told["due_at"], now),

@@ -82,10 +82,11 @@ class FlowSteps(Places):
         some, values = self._among(column, ids)
         found = self._fetch(
             f"UPDATE jobs_job SET state = {_DUE} WHERE {some} AND state = 'blocked' "
-            "RETURNING queue",
+            "RETURNING id, queue, priority, tenant",
             [self._moment(self.now()), *values],
         )
-        done.queues |= {row[0] for row in found}
+        self._let_in(found)
+        done.queues |= {row[1] for row in found}
 
     def _start_timers(self, timers: Sequence[tuple[UUID, Any]]) -> None:
         by_delay: dict[dt.timedelta, list[UUID]] = defaultdict(list)

@@ -17,7 +17,7 @@ from uuid import UUID
 from jobs.exceptions import UnknownLimit
 from jobs.ledger.moments import microseconds, moment
 from jobs.ledger.outcome import ClaimedJob
-from jobs.ledger.sql import SqlLedger
+from jobs.ledger.tag_pauses import TagPauses
 from jobs.limits import rates
 from jobs.limits.kinds import LimitKind, Want
 from jobs.limits.rates import Counted, Rate
@@ -63,7 +63,7 @@ class Key:
         return 1 if self.rate is None else min(max(cost, LEAST), self.rate.most)
 
 
-class LimitKeys(SqlLedger):
+class LimitKeys(TagPauses):
     """What is known of the keys of limits, the same on both databases."""
 
     def _lock_named(self, wants: Sequence[Want]) -> dict[tuple[str, str], Key]:

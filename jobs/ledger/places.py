@@ -8,9 +8,7 @@ as there is room for. For each a place is kept for a while, so that no newcomer 
 from __future__ import annotations
 
 import datetime as dt
-from abc import abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import Any
 from uuid import UUID
 
 from jobs.ledger.limit_keys import Key, LimitKeys
@@ -205,6 +203,7 @@ class Places(LimitKeys):
                 "RETURNING queue",
                 values,
             )
+            self._come_back(chosen)
             queues = {row[0] for row in found}
         self._wake_again(key, now)
         return queues
@@ -235,10 +234,6 @@ class Places(LimitKeys):
                 [self._uuid(job.id), job.fence, job.worker_id],
             )
         )
-
-    @abstractmethod
-    def _among(self, column: str, job_ids: Sequence[UUID]) -> tuple[str, list[Any]]:
-        """The condition that a column has one of these ids, and its parameters."""
 
 
 def _reported(key: Key, now: int, failed: bool) -> Counted:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -16,11 +17,16 @@ from jobs.ledger.groups import COLUMNS, count_in
 from jobs.ledger.outcome import ClaimedJob
 from jobs.ledger.places import SOMEBODY_WAITS
 from jobs.ledger.sql import ENDED, STATE_NOW, Others
+from jobs.ledger.tag_pauses import SOME_PAUSED
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
 
-_RETURNED = ", ".join(f"job.{column}" for column in rows.CLAIMED_COLUMNS.split(", "))
+_COLUMNS = rows.CLAIMED_COLUMNS.split(", ")
+_RANK = len(_COLUMNS) - 1
+_SOME_PAUSED = len(_COLUMNS)
+# The last, the same for all of a claim, is asked once for it.
+_RETURNED = ", ".join([*(f"job.{column}" for column in _COLUMNS), f"(SELECT {SOME_PAUSED})"])
 
 # The lateral subquery is read lane by lane, so a later queue is not touched once enough was found,
 # and each from its frontier. MATERIALIZED: the rows are locked once, whatever plan the update has.
@@ -146,12 +152,13 @@ WHERE (SELECT count(*) FROM finished) < (SELECT count(*) FROM ended)
 
 _FAIL = """
 INSERT INTO jobs_failedjob (
-    id, job_id, definition, queue, priority, arguments, options, tags, reason, exception_class,
-    message, traceback, fingerprint, attempts, worker_id, enqueued_at, failed_at, recoveries,
-    recover_at
+    id, job_id, definition, queue, priority, tenant, arguments, options, tags, reason,
+    exception_class, message, traceback, fingerprint, attempts, worker_id, enqueued_at,
+    failed_at, recoveries, recover_at
 )
 SELECT
-    failed.id, job.id, job.definition, job.queue, job.priority, job.arguments, job.options,
+    failed.id, job.id, job.definition, job.queue, job.priority, job.tenant, job.arguments,
+    job.options,
     COALESCE((SELECT jsonb_agg(tag.name) FROM jobs_jobtag AS tag WHERE tag.job_id = job.id), '[]'),
     failed.reason, failed.exception_class, failed.message, failed.traceback, failed.fingerprint,
     job.attempts, failed.worker_id, job.enqueued_at, job.finished_at, failed.recoveries,
@@ -193,18 +200,26 @@ class PostgresLedger(PostgresArrivals):
         limit: int,
         except_definitions: Sequence[str] = (),
     ) -> list[ClaimedJob]:
+        claim = partial(self._claim_in_order, worker_id, queues, except_definitions)
+        claimed, some_paused = claim(limit)
+        return self._past_paused(claimed, limit, claim) if some_paused else claimed
+
+    def _claim_in_order(
+        self, worker_id: int, queues: Sequence[str], except_definitions: Sequence[str], limit: int
+    ) -> tuple[list[ClaimedJob], bool]:
+        """Claim, with whether some tag is paused."""
         found = self._claim(worker_id, queues, limit, except_definitions)
         if not found and not self._frontier.is_start:
             self._frontier.reset()
             found = self._claim(worker_id, queues, limit, except_definitions)
         if len(found) == limit:
-            self._frontier.reach((row[2], row[-1], row[0]) for row in found)
+            self._frontier.reach((row[2], row[_RANK], row[0]) for row in found)
         else:
             self._frontier.reset()
         place = {name: index for index, name in enumerate(queues)}
         # RETURNING keeps no order: queue, then rank, then age.
-        found.sort(key=lambda row: (place[row[2]], row[-1], row[0]))
-        return rows.claimed_jobs(found)
+        found.sort(key=lambda row: (place[row[2]], row[_RANK], row[0]))
+        return rows.claimed_jobs(found), bool(found) and found[0][_SOME_PAUSED]
 
     def _claim(
         self, worker_id: int, queues: Sequence[str], limit: int, except_definitions: Sequence[str]
@@ -220,9 +235,7 @@ class PostgresLedger(PostgresArrivals):
         found = self._fetch(_CLAIM_ONE, [worker_id, job_id])
         return next(iter(rows.claimed_jobs(found)), None)
 
-    def give_back(self, jobs: Sequence[ClaimedJob]) -> int:
-        if not jobs:
-            return 0
+    def _give_back(self, jobs: Sequence[ClaimedJob]) -> int:
         return self._count(
             "UPDATE jobs_job AS job SET state = 'ready', attempts = job.attempts - 1 "
             "FROM unnest(%s::uuid[], %s::int[], %s::bigint[]) AS held (id, fence, worker_id) "
@@ -238,20 +251,26 @@ class PostgresLedger(PostgresArrivals):
     def promote(self, limit: int = 1000) -> set[str]:
         # Asked several times a second, nearly always in vain: then this is all.
         due = "state = 'scheduled' AND due_at <= statement_timestamp()"
-        some_due, some_wait = self._fetch(
-            f"SELECT EXISTS (SELECT 1 FROM jobs_job WHERE {due}), {SOMEBODY_WAITS}", ()
+        some_due, some_wait, some_go = self._fetch(
+            f"SELECT EXISTS (SELECT 1 FROM jobs_job WHERE {due}), {SOMEBODY_WAITS}, "
+            "EXISTS (SELECT 1 FROM jobs_tagpause WHERE paused_until <= statement_timestamp())",
+            (),
         )[0]
         woken = self.wake_due() if some_wait else self._nobody_waits()
+        if some_go:
+            woken |= self.let_go()
         if not some_due:
             return woken
-        found = self._fetch(
-            f"WITH due AS MATERIALIZED (SELECT id FROM jobs_job WHERE {due} "
-            "ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED) "
-            "UPDATE jobs_job AS job SET state = 'ready' FROM due WHERE job.id = due.id "
-            "RETURNING job.queue",
-            [limit],
-        )
-        return woken | {row[0] for row in found}
+        with self.transaction():
+            found = self._fetch(
+                f"WITH due AS MATERIALIZED (SELECT id FROM jobs_job WHERE {due} "
+                "ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED) "
+                "UPDATE jobs_job AS job SET state = 'ready' FROM due WHERE job.id = due.id "
+                "RETURNING job.id, job.queue, job.priority, job.tenant",
+                [limit],
+            )
+            self._let_in(found)
+        return woken | {row[1] for row in found}
 
     def take_lease(self, name: str, holder: UUID, ttl: dt.timedelta) -> bool:
         return bool(
@@ -307,6 +326,16 @@ class PostgresLedger(PostgresArrivals):
     def _for_update(self, alias: str) -> str:
         return f" FOR UPDATE OF {alias}"
 
+    def _for_share(self, alias: str) -> str:
+        return f" FOR SHARE OF {alias}"
+
+    def _for_update_unlocked(self, alias: str) -> str:
+        return f" FOR UPDATE OF {alias} SKIP LOCKED"
+
+    def _given(self, alias: str, columns: Mapping[str, str]) -> str:
+        told = ", ".join(f"{name} {kind}" for name, kind in columns.items())
+        return f"json_to_recordset(%s::json) AS {alias} ({told})"
+
     def _as_moment(self, value: Any) -> dt.datetime:
         moment: dt.datetime = value
         return moment
@@ -330,13 +359,15 @@ class PostgresLedger(PostgresArrivals):
         return {(job_id, fence): state for job_id, fence, state in found}
 
     def _release_successors(self, job_ids: Sequence[UUID]) -> None:
-        self._run(
+        freed = self._fetch(
             "UPDATE jobs_job AS next SET state = CASE WHEN next.due_at > statement_timestamp() "
             "THEN 'scheduled' ELSE 'ready' END FROM jobs_job AS job "
             "WHERE job.id = ANY(%s::uuid[]) AND job.state = 'succeeded' "
-            "AND next.follows_id = job.id AND next.state = 'blocked'",
+            "AND next.follows_id = job.id AND next.state = 'blocked' "
+            "RETURNING next.id, next.queue, next.priority, next.tenant",
             [list(job_ids)],
         )
+        self._let_in(freed)
 
     def _cancel_rest(self, job_ids: Sequence[UUID]) -> list[tuple[Any, ...]]:
         return self._fetch(

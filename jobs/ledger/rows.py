@@ -57,7 +57,8 @@ def new_job_rows(jobs: Iterable[NewJob], moment: Any) -> list[dict[str, Any]]:
             "queue": job.queue,
             "priority": job.priority,
             "deadline": moment(job.deadline),
-            "claim_rank": claim_rank(job.priority, job.deadline),
+            "claim_rank": _rank_of(job),
+            "tenant": job.tenant,
             "due_at": moment(job.due_at),
             "delay": job.delay.total_seconds() if job.delay is not None else None,
             "arguments": job.arguments,
@@ -81,7 +82,8 @@ def ready_row(job: NewJob, moment: Any) -> dict[str, Any]:
         "definition": job.definition,
         "queue": job.queue,
         "priority": job.priority,
-        "claim_rank": claim_rank(job.priority, job.deadline),
+        "claim_rank": _rank_of(job),
+        "tenant": job.tenant or None,
         "options": compact_json(job.options) if job.options else "{}",
         "deadline": moment(job.deadline),
         "retry_until": moment(job.retry_until),
@@ -91,6 +93,10 @@ def ready_row(job: NewJob, moment: Any) -> dict[str, Any]:
         "chain": job.chain.hex if job.chain else None,
     }
     return {name: value for name, value in row.items() if value is not None}
+
+
+def _rank_of(job: NewJob) -> int:
+    return claim_rank(job.priority, job.deadline) if job.rank is None else job.rank
 
 
 def tag_rows(tags: Iterable[tuple[UUID, Iterable[str]]]) -> str | None:

@@ -122,6 +122,7 @@ class SqlLedger(Ledger):
         accepted = completion.accepted
         if logs := rows.log_rows(accepted, self._moment):
             self._insert_logs(logs)
+        self._come_back([item.job.id for item in accepted if _comes_back(item)])
         if failures := rows.failure_rows(accepted, uuid7, self._moment):
             self._insert_failures(failures)
         chained = [
@@ -202,6 +203,17 @@ class SqlLedger(Ledger):
         )
         return rows.claimed_jobs(found)
 
+    def give_back(self, jobs: Sequence[ClaimedJob]) -> int:
+        if not jobs:
+            return 0
+        shared = [job.id for job in jobs if job.queue in settings.FAIR_QUEUES]
+        if not shared:
+            return self._give_back(jobs)
+        with self.transaction():
+            count = self._give_back(jobs)
+            self._come_back(shared)
+        return count
+
     def were_written(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
         if not outcomes:
             return []
@@ -220,6 +232,14 @@ class SqlLedger(Ledger):
         self._run(
             "DELETE FROM jobs_lease WHERE name = %s AND holder = %s", [name, self._uuid(holder)]
         )
+
+    @abstractmethod
+    def _give_back(self, jobs: Sequence[ClaimedJob]) -> int:
+        """See `give_back`; one statement, of at least one job."""
+
+    @abstractmethod
+    def _come_back(self, job_ids: Sequence[UUID]) -> None:
+        """See `Turns`."""
 
     @abstractmethod
     def free_places(self, job_ids: Sequence[UUID]) -> set[str]:
@@ -271,7 +291,13 @@ def _is_plain(outcome: Outcome) -> bool:
         or outcome.job.chain is not None
         or outcome.logs
         or outcome.gated
+        or _comes_back(outcome)
     )
+
+
+def _comes_back(outcome: Outcome) -> bool:
+    """Whether the job is ready again at once on a queue that tenants share."""
+    return outcome.state == "ready" and outcome.job.queue in settings.FAIR_QUEUES
 
 
 def _callback(outcome: Outcome) -> NewJob:

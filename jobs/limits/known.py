@@ -71,6 +71,13 @@ def facts_of(row: Limit) -> dict[str, Any]:
     return {"kind": row.kind, "amount": row.amount, "period": period, "burst": row.burst}
 
 
+def counted_from(name: str, key: str) -> int:
+    """Since when a key of a limit counts, in microseconds since the epoch: of an open breaker until
+    when it is open. 0 for a key that is not known."""
+    keys = LimitKey.objects.using(conf.DATABASE).filter(limit=name, key=key)
+    return keys.values_list("counted_from", flat=True).first() or 0
+
+
 IDLE_AFTER = dt.timedelta(days=7)
 """A key is kept at least so long, so that one in daily use is not made anew each time."""
 

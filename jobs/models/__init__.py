@@ -40,6 +40,8 @@ from jobs.models.states import (
     WorkflowKind,
     WorkflowState,
 )
+from jobs.models.tag_pause import TagPause, TagWait
+from jobs.models.tenant import TenantShare
 from jobs.models.unique import UniqueLock
 from jobs.models.worker import Cluster, Lease, Worker
 from jobs.models.workflow import Step, StepNeed, Workflow, WorkflowTag
@@ -90,6 +92,9 @@ __all__ = [
     "StepKind",
     "StepNeed",
     "StepState",
+    "TagPause",
+    "TagWait",
+    "TenantShare",
     "UniqueLock",
     "Worker",
     "Workflow",

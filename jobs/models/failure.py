@@ -58,6 +58,7 @@ class FailedJob(models.Model):
     definition = models.CharField(max_length=200)
     queue = models.CharField(max_length=64)
     priority = models.SmallIntegerField(default=0)
+    tenant = models.CharField(max_length=64, blank=True, default="", db_default="")
     arguments = models.JSONField()
     options = models.JSONField(default=dict, blank=True)
     tags = models.JSONField(default=list, blank=True)

@@ -10,7 +10,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from jobs.identifiers import uuid7
-from jobs.models.literals import literal, literals
+from jobs.models.literals import EMPTY, literal, literals
 from jobs.models.states import FINISHED_STATES, UNFINISHED_STATES, WAITING_STATES, JobState
 
 if TYPE_CHECKING:
@@ -55,6 +55,10 @@ class JobQuerySet(models.QuerySet["Job"]):
             for state in states or JobState.values
         ]
 
+    def of_tenant(self, tenant: str) -> JobQuerySet:
+        # The first condition, as a literal, is that of the index.
+        return self.filter(tenant__gt=EMPTY, tenant=tenant)
+
     def held_by(self, worker_ids: Iterable[int]) -> JobQuerySet:
         """Jobs that run, or ran when they were last heard of, on these workers."""
         return self.running().filter(worker_id__in=list(worker_ids))
@@ -78,7 +82,15 @@ class Job(models.Model):
         null=True, blank=True, help_text="Among equal priorities the earliest deadline runs first."
     )
     claim_rank = models.BigIntegerField(
-        editable=False, help_text="Priority and deadline as one sort key; see ledger/order.py."
+        editable=False,
+        help_text="Priority, and deadline or turn, as one sort key; see ledger/order.py.",
+    )
+    tenant = models.CharField(
+        max_length=64,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="For whom it is: tenants share the queues of JOBS_FAIR_QUEUES.",
     )
     due_at = models.DateTimeField(
         null=True, blank=True, help_text="When a scheduled job becomes ready; empty means now."
@@ -182,6 +194,14 @@ class Job(models.Model):
             # The claim reads this index only: it holds nothing but what can be claimed now.
             models.Index(
                 "queue", "claim_rank", "id", name="jobs_job_claim", condition=Q(state="ready")
+            ),
+            # The last turn of a tenant; see `ledger.turns`.
+            models.Index(
+                "queue",
+                "tenant",
+                "claim_rank",
+                name="jobs_job_tenant",
+                condition=Q(state="ready", tenant__gt=""),
             ),
             models.Index("due_at", name="jobs_job_due", condition=Q(state="scheduled")),
             models.Index("worker", name="jobs_job_running", condition=Q(state="running")),

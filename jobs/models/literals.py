@@ -22,6 +22,10 @@ class _Word(Value):
         return f"'{self.value}'", ()
 
 
+EMPTY: Any = _Word("")
+"""The empty text as a literal."""
+
+
 def literal(state: str) -> _Word | str:
     """The state as a literal; what is none stays a parameter, and finds nothing."""
     return _Word(str(state)) if state in JobState.values else state

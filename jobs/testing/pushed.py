@@ -32,6 +32,7 @@ class PushedJob:
     queue: str
     priority: int
     tags: tuple[str, ...]
+    tenant: str
     run_after: dt.datetime | None
     """When the job could run; None is at once."""
     deadline: dt.datetime | None
@@ -53,6 +54,7 @@ class PushedJob:
             queue=job.queue,
             priority=job.priority,
             tags=job.tags,
+            tenant=job.tenant,
             run_after=job.due_at or (now + job.delay if job.delay else None),
             deadline=job.deadline,
             options=job.options,
@@ -82,6 +84,8 @@ class PushedJob:
             words.append(f"run after {self.run_after.isoformat(' ', 'seconds')}")
         if self.tags:
             words.append(f"tags {', '.join(self.tags)}")
+        if self.tenant:
+            words.append(f"tenant {self.tenant}")
         return ", ".join(words)
 
 

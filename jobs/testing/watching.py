@@ -52,6 +52,9 @@ class WatchedJob(CurrentJob):
     ) -> None:
         """Let every queue be: queues are the ledger's."""
 
+    def snooze_tag(self, tag: str, seconds: float | dt.timedelta, reason: str) -> None:
+        """Let every tag be, likewise."""
+
     def load_steps(self) -> list[dict[str, Any]]:
         self.kept = self.earlier_steps()
         return deepcopy(self.kept)

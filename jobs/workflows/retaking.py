@@ -208,6 +208,7 @@ class _Retaking:
                 priority=job.priority,
                 options=job.options,
                 tags=tuple(tags[job.pk]),
+                tenant=job.tenant,
                 due_at=None if blocked else job.due_at,
                 deadline=job.deadline,
                 retry_until=job.retry_until,

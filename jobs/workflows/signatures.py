@@ -74,6 +74,7 @@ class Signature:
             "arguments": job.arguments,
             "options": job.options,
             "tags": list(job.tags),
+            "tenant": job.tenant,
             "deadline": _told(definition.deadline),
             "retry_until": _told(definition.retry_until),
             "due_at": _told(definition.run_after),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django.core.management.base import CommandParser
 
+from jobs import tag_pausing
 from jobs.conf import settings as conf
 from jobs.management.command import OperatorCommand, nothing
 from jobs.management.output import plain, table
+from jobs.models import TagPause
 from jobs.monitoring import metrics
 from jobs.monitoring.workers import WorkerStatus, live_clusters
 
@@ -31,12 +34,17 @@ class Command(OperatorCommand):
         jobs = metrics.jobs_by_state(COUNT_UP_TO)
         failed = metrics.failed_count(COUNT_UP_TO)
         queues = metrics.queue_stats()
+        paused_tags = tag_pausing.paused()
         average = metrics.average_processing_time()
         data = {
             "transport": conf.TRANSPORT,
             "clusters": status.clusters,
             "workers": status.workers,
             "queues": [{**plain(queue), "backed_up": queue.backed_up} for queue in queues],
+            "paused_tags": [
+                {"tag": pause.tag, "until": pause.paused_until, "reason": pause.reason}
+                for pause in paused_tags
+            ],
             "jobs": jobs,
             "jobs_capped": [state for state, count in jobs.items() if count.capped],
             "failed_jobs": failed,
@@ -49,6 +57,7 @@ class Command(OperatorCommand):
                 _clusters(status),
                 _workers(status),
                 _queues(queues),
+                *_tags(paused_tags),
                 table(
                     [*jobs, "not retried"],
                     [[*jobs.values(), failed]],
@@ -80,6 +89,12 @@ def _clusters(status: WorkerStatus) -> str:
         "cluster", "host", "pid", "pool", "status", "last heard", "processes", "replaced",
     )  # fmt: skip
     return table(headings, rows)
+
+
+def _tags(pauses: Sequence[TagPause]) -> list[str]:
+    """A table, or nothing where no tag is paused."""
+    rows = [(pause.tag, pause.paused_until, pause.reason) for pause in pauses]
+    return [table(("paused tag", "until", "reason"), rows)] if rows else []
 
 
 def _workers(status: WorkerStatus) -> str:

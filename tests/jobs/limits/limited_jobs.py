@@ -132,6 +132,17 @@ def asks_service(number: int) -> None:
         raise ServiceDown("503")
 
 
+@job(
+    middleware=[
+        ThrottlesExceptions(
+            "snoozing", 2, 60, when=ServiceDown, snooze_queue=True, snooze_tag="service"
+        )
+    ],
+)
+def snoozes_others(number: int) -> None:
+    asks_service.func(number)
+
+
 is_down: list[bool] = []
 """Not empty while the service is."""
 

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from jobs import ThrottlesExceptions
+from jobs.exceptions import InvalidDefinition
 from jobs.ledger import Ledger
-from jobs.models import AuditEntry, Job, LimitKey, LimitSlot, Queue
+from jobs.models import AuditEntry, Job, LimitKey, LimitSlot, Queue, TagPause
 from jobs.transports.sync import run_due
 from tests.jobs.limits import limited_jobs
 
@@ -105,3 +107,27 @@ def test_a_job_may_snooze_its_whole_queue_and_says_why(ran: list[Any], book: Led
     assert queue.paused_until is not None
     assert (queue.paused_until - book.now()).total_seconds() == pytest.approx(60, abs=5)
     assert AuditEntry.objects.get().actor_name.endswith("finds_the_service_down")
+
+
+def test_an_open_breaker_may_snooze_the_queue_and_a_tag(
+    ran: list[Any], down: list[bool], book: Ledger
+) -> None:
+    limited_jobs.snoozes_others.enqueue(1)
+    run_due()
+    assert not Queue.objects.exists()
+    assert not TagPause.objects.exists()
+    limited_jobs.snoozes_others.enqueue(2)
+    run_due()
+    queue, tag = Queue.objects.get(), TagPause.objects.get()
+    assert (queue.name, tag.tag) == ("default", "service")
+    says = "The breaker snoozing is open: the last exception was ServiceDown."
+    assert (queue.paused_reason, tag.reason) == (says, says)
+    for until in (queue.paused_until, tag.paused_until):
+        assert until is not None
+        assert (until - book.now()).total_seconds() == pytest.approx(60, abs=5)
+
+
+@pytest.mark.parametrize("tag", ["", "x" * 151])
+def test_a_breaker_with_what_is_no_tag_is_refused(tag: str) -> None:
+    with pytest.raises(InvalidDefinition, match=r"tags: .* must be text of 1 to 150"):
+        ThrottlesExceptions("service", snooze_tag=tag)
