@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from jobs.execution.context import CurrentJob, current_job
     from jobs.execution.middleware.concurrency import ConcurrencyLimit, WithoutOverlapping
     from jobs.execution.middleware.idempotent import Idempotent
+    from jobs.execution.middleware.in_sequence import InSequence
     from jobs.execution.middleware.rate_limited import RateLimited
     from jobs.execution.middleware.skip import Skip
     from jobs.execution.middleware.throttles_exceptions import ThrottlesExceptions
@@ -29,6 +30,7 @@ _EXPORTS = {
     "CurrentJob": "jobs.execution.context",
     "Debounce": "jobs.execution.middleware.unique",
     "Idempotent": "jobs.execution.middleware.idempotent",
+    "InSequence": "jobs.execution.middleware.in_sequence",
     "JobDefinition": "jobs.definitions",
     "RateLimited": "jobs.execution.middleware.rate_limited",
     "Skip": "jobs.execution.middleware.skip",
@@ -51,6 +53,7 @@ __all__ = [
     "CurrentJob",
     "Debounce",
     "Idempotent",
+    "InSequence",
     "JobDefinition",
     "RateLimited",
     "Recover",

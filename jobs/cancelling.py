@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.db import connections, transaction
 
-from jobs import queue_names
+from jobs import queue_names, transports
 from jobs.audit import Actor, Operation
 from jobs.conf import settings as conf
 from jobs.events import emit, job_cancelled
@@ -136,6 +136,9 @@ class _Cancellation:
                 ended |= followed
                 self._followers |= followed
             self.operation.add(sorted(ended))
+            if ended and (queues := ledger().close_gaps(sorted(ended))):
+                wake = partial(transports.current().wake, queues)
+                transaction.on_commit(wake, using=conf.DATABASE)
         self.report.cancelled += len(ended)
         return ended
 
@@ -201,7 +204,8 @@ class _Cancellation:
 
     def _blocked_by(self, ids: Iterable[UUID]) -> JobQuerySet:
         blocked = Job.objects.using(conf.DATABASE).in_state(JobState.BLOCKED)
-        return blocked.filter(follows_id__in=list(ids))
+        # Who comes next in a sequence goes on.
+        return blocked.filter(follows_id__in=list(ids), chain__isnull=False)
 
     def _serialize(self) -> None:
         """Let one cancellation at a time lock rows: two that follow different chains into each

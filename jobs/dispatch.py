@@ -6,6 +6,7 @@ import datetime as dt
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -16,7 +17,7 @@ from jobs import arguments, events, registry
 from jobs.compat import is_importable
 from jobs.conf import settings as conf
 from jobs.exceptions import InvalidArguments, InvalidOption, MissingObject
-from jobs.execution.middleware.contract import AtEnqueue, at_enqueue
+from jobs.execution.middleware.contract import AtEnqueue, InLine, at_enqueue, in_line
 from jobs.execution.policy import overrides_of
 from jobs.identifiers import uuid7, uuid7s
 from jobs.ledger import Ledger, ledger
@@ -24,6 +25,7 @@ from jobs.ledger.arrivals import can_run_at_once
 from jobs.options import checked_tags, checked_tenant
 from jobs.privacy.coverage import coverage_of
 from jobs.privacy.scrubbing import Scrubber
+from jobs.sequences import lines
 from jobs.uniqueness import locks
 from jobs.uniqueness.calls import Uniqueness
 
@@ -63,6 +65,8 @@ class NewJob:
     blocked: bool = False
     """Whether a workflow says when it may run."""
     unique: Uniqueness | None = None
+    line: Uniqueness | None = None
+    """Of a job in sequence: those with the same key run one after the other."""
     id: UUID = field(default_factory=uuid7)
 
 
@@ -173,7 +177,7 @@ def _reads_arguments(
     from_arguments = (tags is None and callable(definition.tags)) or (
         tenant is None and callable(definition.tenant)
     )
-    return from_arguments or at_enqueue(definition) is not None
+    return from_arguments or bool(at_enqueue(definition) or in_line(definition))
 
 
 def insert(jobs: Sequence[NewJob]) -> list[UUID]:
@@ -197,7 +201,7 @@ def insert_timed(jobs: Sequence[NewJob]) -> Inserted:
 
 def _insert(jobs: Sequence[NewJob]) -> Inserted:
     book = ledger()
-    if not any(job.unique for job in jobs):
+    if not any(job.unique or job.line for job in jobs):
         if len(jobs) == 1 and (moment := _handed_over(book, jobs[0])) is not None:
             _emit_queued([(jobs[0], [jobs[0].id])])
             return Inserted({jobs[0].id: moment})
@@ -207,7 +211,10 @@ def _insert(jobs: Sequence[NewJob]) -> Inserted:
     with transaction.atomic(using=conf.DATABASE):
         instead = locks.settle([job for job in jobs if job.unique is not None])
         left = [job for job in jobs if job.id not in instead]
+        followed = lines.line_up([job for job in left if job.line is not None])
         enqueued = book.insert(left) if left else {}
+        if followed:
+            transaction.on_commit(partial(lines.release_ended, followed), using=conf.DATABASE)
         _announce(book, [(job, [job.id]) for job in left])
     return Inserted(enqueued, instead)
 
@@ -278,8 +285,8 @@ def _assemble(
             "definition", definition.path, "a worker cannot import it; define it in a module"
         )
     now = timezone.now()
-    unique = at_enqueue(definition)
-    found = _unique_of(definition, unique, args, kwargs) if unique is not None else None
+    unique, line = at_enqueue(definition), in_line(definition)
+    found = _key_of(definition, unique, args, kwargs) if unique is not None else None
     return NewJob(
         definition=definition.path,
         queue=_checked_queue(definition.queue_name),
@@ -292,12 +299,16 @@ def _assemble(
         deadline=_moment(definition.deadline, now),
         retry_until=_moment(definition.retry_until, now),
         unique=found,
+        line=_key_of(definition, line, args, kwargs) if line is not None else None,
         delay=found.wait if found is not None and definition.run_after is None else None,
     )
 
 
-def _unique_of(
-    definition: JobDefinition, unique: AtEnqueue, args: Sequence[Any], kwargs: Mapping[str, Any]
+def _key_of(
+    definition: JobDefinition,
+    unique: AtEnqueue | InLine,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
 ) -> Uniqueness:
     scrub = (
         Scrubber(*coverage_of(definition).values(args, kwargs)) if definition.sensitive else None

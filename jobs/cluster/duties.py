@@ -213,7 +213,9 @@ class Duties:
             sweeps.rescue_orphans(ledger)
 
     def _mend_places(self, ledger: Ledger) -> None:
-        if self.leadership.is_ours and (queues := ledger.mend_places()):
+        if not self.leadership.is_ours:
+            return
+        if queues := ledger.mend_places() | ledger.mend_sequences():
             transports.current().wake(queues)
 
     def _mend_turns(self, ledger: Ledger) -> float | None:

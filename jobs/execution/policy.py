@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from jobs import registry
 from jobs.conf import Pool, settings
-from jobs.execution.middleware.contract import gates_of
+from jobs.execution.middleware.contract import gates_of, in_line
 from jobs.options import UNSET
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Policy:
     delivery: str = "at_least_once"
     discard_when_missing: bool = False
     gated: bool = False
-    """Whether it has gates: see `jobs.execution.middleware`."""
+    """Whether it has gates, or others may wait for its end: see `jobs.execution.middleware`."""
 
     @classmethod
     def of(
@@ -51,7 +51,7 @@ class Policy:
             values["timeout"] = pool.timeout if pool is not None else None
         if values.get("max_crashes") is None:
             values["max_crashes"] = settings.MAX_CRASHES
-        gated = definition is not None and bool(gates_of(definition))
+        gated = definition is not None and bool(gates_of(definition) or in_line(definition))
         return cls(**values, gated=gated)
 
     @property

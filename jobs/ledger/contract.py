@@ -138,6 +138,18 @@ class Ledger(ABC):
         """Free and wake what was left behind; return the queues of those who were woken."""
 
     @abstractmethod
+    def release_after(self, job_ids: Sequence[UUID]) -> set[str]:
+        """Let those jobs go that follow these in a sequence; return their queues."""
+
+    @abstractmethod
+    def close_gaps(self, job_ids: Sequence[UUID]) -> set[str]:
+        """The same for jobs that were cancelled, which may have followed others themselves."""
+
+    @abstractmethod
+    def mend_sequences(self) -> set[str]:
+        """Let those go that follow a job which has ended, or is gone; return their queues."""
+
+    @abstractmethod
     def let_go(self) -> set[str]:
         """Make jobs ready whose tags are not paused any more, some thousands at a time; return
         their queues."""

@@ -26,6 +26,7 @@ from jobs.models import (
     Worker,
     Workflow,
 )
+from jobs.sequences.lines import idle_lines
 from jobs.uniqueness.locks import free_locks
 
 BATCH = 1000
@@ -47,6 +48,7 @@ class RetentionReport:
     unique_locks: int = 0
     idempotency_marks: int = 0
     limit_keys: int = 0
+    sequences: int = 0
     workers: int = 0
     clusters: int = 0
     workflows: int = 0
@@ -125,6 +127,7 @@ def _others(limits: dict[str, dt.datetime]) -> Iterator[tuple[str, QuerySet[Any]
         yield "unique_locks", free_locks(now)
         yield "idempotency_marks", marks.expired(now)
         yield "limit_keys", idle_keys(now)
+        yield "sequences", idle_lines(now)
     if "workflows" in limits:
         yield "workflows", _workflows(limits["workflows"])
     if "workers" in limits:

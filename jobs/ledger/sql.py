@@ -138,6 +138,9 @@ class SqlLedger(Ledger):
         holders = [outcome.job.id for outcome in accepted if outcome.gated]
         if holders:
             completion.woken = self.free_places(holders)
+        last = [item.job.id for item in accepted if item.gated and item.state in FINAL]
+        if last:
+            completion.woken |= self.release_after(last)
         called = [item for item in accepted if item.failure is not None and item.has_callback]
         if called:
             self.insert([_callback(outcome) for outcome in called])

@@ -16,7 +16,7 @@ from uuid import UUID
 
 from jobs.ledger.outcome import ClaimedJob
 from jobs.ledger.rows import as_uuid
-from jobs.ledger.turns import Turns
+from jobs.ledger.sequences import Sequences
 
 AT_ONCE = 500
 """Jobs put aside, or let go, in one transaction."""
@@ -28,7 +28,7 @@ Claimed = tuple[list[ClaimedJob], bool]
 """Jobs, and whether some tag is paused."""
 
 
-class TagPauses(Turns):
+class TagPauses(Sequences):
     """The part of the ledger that keeps paused tags, the same on both databases."""
 
     def _past_paused(

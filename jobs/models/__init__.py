@@ -21,6 +21,7 @@ from jobs.models.schedule import (
     ScheduleSlot,
     SlotOutcome,
 )
+from jobs.models.sequence import JobSequence
 from jobs.models.states import (
     ACTIVE_OPERATION_STATES,
     FINISHED_STATES,
@@ -71,6 +72,7 @@ __all__ = [
     "Job",
     "JobLog",
     "JobSchedule",
+    "JobSequence",
     "JobState",
     "JobTag",
     "Lease",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -12,7 +12,7 @@ from uuid import UUID
 from jobs import arguments, dispatch
 from jobs.definitions import JobDefinition
 from jobs.dispatch import NewJob
-from jobs.exceptions import DuplicateJob
+from jobs.exceptions import DuplicateJob, InvalidWorkflow
 from jobs.ledger.flow_rows import Callback
 
 NO_JOB = str(UUID(int=0))
@@ -66,6 +66,7 @@ class Signature:
         if wants_failed_job:
             kwargs["failed_job_id"] = NO_JOB
         job = dispatch.new_job(self.definition, self.args, kwargs)
+        _refuse_line([job])
         definition = self.definition
         return {
             "definition": job.definition,
@@ -92,8 +93,18 @@ def _told(value: dt.datetime | dt.timedelta | None) -> float | str | None:
 def insert(jobs: list[NewJob]) -> None:
     """Insert members. Raises DuplicateJob where a unique one would have to give way to another
     job: a member has to be a job of its own."""
+    _refuse_line(jobs)
     found = dispatch.insert_timed(jobs)
     for job in jobs:
         if job.id in found.instead:
             label = job.unique.label if job.unique is not None else ""
             raise DuplicateJob(job.definition, label, found.instead[job.id])
+
+
+def _refuse_line(jobs: Iterable[NewJob]) -> None:
+    """Two things cannot say when a job may begin. Raises InvalidWorkflow."""
+    for job in jobs:
+        if job.line is not None:
+            raise InvalidWorkflow(
+                f"{job.definition}: runs in sequence, so a workflow cannot say when it begins"
+            )

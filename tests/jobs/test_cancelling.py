@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.db import connection, transaction
@@ -31,6 +31,10 @@ def heard() -> Iterator[list[dict[str, Any]]]:
     job_cancelled.connect(receiver)
     yield events
     job_cancelled.disconnect(receiver)
+
+
+CHAIN = UUID(int=7)
+"""Of jobs that follow one another as the links of a chain of django-q2."""
 
 
 def state_of(job: Job) -> str:
@@ -82,10 +86,10 @@ def test_a_job_that_was_asked_already_and_one_that_never_was_are_skipped() -> No
 
 def test_all_that_is_blocked_by_a_cancelled_job_is_cancelled_with_it() -> None:
     first = JobFactory()
-    second = JobFactory(state=JobState.BLOCKED, follows=first)
-    third = JobFactory(state=JobState.BLOCKED, follows=second, queue="low")
-    beside = JobFactory(state=JobState.BLOCKED, follows=first)
-    unrelated = JobFactory(state=JobState.BLOCKED, follows=JobFactory())
+    second = JobFactory(state=JobState.BLOCKED, chain=CHAIN, follows=first)
+    third = JobFactory(state=JobState.BLOCKED, chain=CHAIN, follows=second, queue="low")
+    beside = JobFactory(state=JobState.BLOCKED, chain=CHAIN, follows=first)
+    unrelated = JobFactory(state=JobState.BLOCKED, chain=CHAIN, follows=JobFactory())
 
     report = cancel([first.pk], OPERATOR)
 
@@ -97,7 +101,7 @@ def test_all_that_is_blocked_by_a_cancelled_job_is_cancelled_with_it() -> None:
 
 def test_a_blocked_job_that_is_cancelled_with_its_predecessor_is_counted_once() -> None:
     first = JobFactory()
-    second = JobFactory(state=JobState.BLOCKED, follows=first)
+    second = JobFactory(state=JobState.BLOCKED, chain=CHAIN, follows=first)
 
     report = cancel(Job.objects.all(), OPERATOR)
 
@@ -108,7 +112,7 @@ def test_a_blocked_job_that_is_cancelled_with_its_predecessor_is_counted_once() 
 def test_a_blocked_job_of_a_later_page_is_counted_once() -> None:
     first = JobFactory()
     many_jobs(600)
-    JobFactory(state=JobState.BLOCKED, follows=first)
+    JobFactory(state=JobState.BLOCKED, chain=CHAIN, follows=first)
 
     report = cancel(Job.objects.all(), OPERATOR)
 
@@ -192,8 +196,8 @@ def test_a_job_that_is_being_claimed_is_asked_to_stop_once_it_runs() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_two_operators_who_cancel_the_same_chains_do_not_block_each_other() -> None:
     first = [JobFactory() for _ in range(150)]
-    second = [JobFactory(state=JobState.BLOCKED, follows=job) for job in first]
-    third = [JobFactory(state=JobState.BLOCKED, follows=job) for job in second]
+    second = [JobFactory(state=JobState.BLOCKED, chain=CHAIN, follows=job) for job in first]
+    third = [JobFactory(state=JobState.BLOCKED, chain=CHAIN, follows=job) for job in second]
     start = threading.Barrier(2)
     reports: list[int] = []
 

@@ -1,10 +1,11 @@
 """The contract of middleware: what stands around the execution of a job.
 
-`@job(middleware=[...])` takes three kinds, in any order:
+`@job(middleware=[...])` takes four kinds, in any order:
 
 - **Middleware** is any callable of the current job and what is to be done: it runs `proceed()`, or
   does not, and may release, fail or skip the job. The first in the list is the outermost.
 - What makes a job **unique** is asked when it is enqueued.
+- What stands **in line** waits for a job that was enqueued before it.
 - A **gate** is asked before the attempt starts. Where it is shut the job waits outside of any
   worker until it is woken, and no attempt is spent.
 """
@@ -72,6 +73,20 @@ class AtEnqueue(ABC):
         """What makes a call with these arguments the only one. Raises what a callable raises."""
 
 
+class InLine(ABC):
+    """What makes a job wait for another that was enqueued before it."""
+
+    @abstractmethod
+    def check(self, definition: JobDefinition) -> None:
+        """Raises InvalidDefinition if it does not fit the definition."""
+
+    @abstractmethod
+    def of_call(
+        self, definition: JobDefinition, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> Uniqueness:
+        """The key of the line in which a call stands. Raises what a callable raises."""
+
+
 def checked(value: Any) -> tuple[Any, ...]:
     """The option `middleware` as a tuple. Raises InvalidDefinition."""
     if not isinstance(value, list | tuple):
@@ -79,11 +94,18 @@ def checked(value: Any) -> tuple[Any, ...]:
     for item in value:
         if isinstance(item, type):
             raise InvalidDefinition(f"middleware: {item!r} is a class; give an instance of it")
-        if not (isinstance(item, Gate | AtEnqueue) or callable(item)):
+        if not (isinstance(item, Gate | AtEnqueue | InLine) or callable(item)):
             raise InvalidDefinition(f"middleware: {item!r} must be callable, or a gate")
     if sum(isinstance(item, AtEnqueue) for item in value) > 1:
         raise InvalidDefinition("middleware: a job can be unique in one way only")
+    if sum(isinstance(item, InLine) for item in value) > 1:
+        raise InvalidDefinition("middleware: a job can stand in one line only")
     return tuple(value)
+
+
+def in_line(definition: JobDefinition) -> InLine | None:
+    """What makes its jobs wait for each other, if something does."""
+    return next((item for item in definition.middleware if isinstance(item, InLine)), None)
 
 
 def at_enqueue(definition: JobDefinition) -> AtEnqueue | None:

@@ -25,9 +25,8 @@ BEATING = {"jobs_cluster", "jobs_worker", "jobs_lease", "jobs_queue"}
 
 
 @pytest.fixture
-def first_migration() -> Iterator[None]:
-    """A site that has only the first migration of the engine."""
-    call_command("migrate", "jobs", "0001", verbosity=0)
+def newest_migration_afterwards() -> Iterator[None]:
+    """Whatever happens."""
     yield
     call_command("migrate", "jobs", verbosity=0)
 
@@ -51,13 +50,13 @@ def storage_parameters() -> dict[str, list[str]]:
         return {name: options for name, options in cursor.fetchall() if options}
 
 
-def test_what_a_site_has_survives_the_migrations_to_the_newest_and_back(
-    book: Ledger, first_migration: None
+def test_what_a_site_has_survives_the_migrations_to_the_first_and_to_the_newest(
+    book: Ledger, newest_migration_afterwards: None
 ) -> None:
     insert([new_job(), new_job()])
     run_one(book)
 
-    for target in (None, "0001", None):
+    for target in ("0001", None):
         call_command("migrate", "jobs", *([target] if target else []), verbosity=0)
 
         assert sorted(Job.objects.values_list("state", flat=True)) == ["ready", "succeeded"]

@@ -1,0 +1,1 @@
+"""Sequences: jobs of one key that run one after the other."""
