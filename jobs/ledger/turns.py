@@ -238,9 +238,10 @@ class Turns(SqlLedger):
     ) -> Iterator[int]:
         step = max(round(ROUND / (weight or 1)), 1)
         low = first_rank(lane.priority)
-        rank = low if first is None else first
         if last is not None:
-            rank = max(rank, last + step)
+            rank = last + step
+        else:
+            rank = low if first is None else first
         while True:
             yield min(rank, low + _LAST)
             rank += step
