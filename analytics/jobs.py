@@ -11,7 +11,7 @@ from analytics.maintenance import delete_orphans, optimize_tables
 from analytics.periods import Span, closed_span, day_named, period_named, span_of
 from analytics.rollup import roll_up, roll_up_user
 from jobs import job
-from jobs.monitoring import health
+from jobs.metrics import health
 
 logger = logging.getLogger(__name__)
 

@@ -247,6 +247,9 @@ class Settings:
             "slots": dt.timedelta(days=90),
             "workers": dt.timedelta(days=7),
             "workflows": dt.timedelta(days=30),
+            "metrics_by_minute": dt.timedelta(days=2),
+            "metrics_by_hour": dt.timedelta(days=60),
+            "metrics_by_day": dt.timedelta(days=3 * 365),
         }
         given = self._get("RETENTION", {})
         if not isinstance(given, Mapping):
@@ -266,6 +269,11 @@ class Settings:
         if not isinstance(given, Mapping):
             raise refused("JOBS_NOTIFY", given, "must be a dict of rules by name")
         return {name: rule_of_setting(name, options) for name, options in given.items()}
+
+    @cached_property
+    def METRICS_TOKEN(self) -> str:
+        """What Prometheus sends to read /metrics; without it only users may."""
+        return short_text("JOBS_METRICS_TOKEN", self._get("METRICS_TOKEN", ""), most=200)
 
     @cached_property
     def BASE_URL(self) -> str:

@@ -13,4 +13,5 @@ urlpatterns = [
     re_path(r"^health/live/?$", views.live, name="health_live"),
     re_path(r"^health/ready/?$", views.ready, name="health_ready"),
     re_path(r"^health/?$", views.health, name="health"),
+    re_path(r"^metrics/?$", views.metrics, name="metrics"),
 ]

@@ -140,6 +140,7 @@ TASKS: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "jobs.backend.LedgerBackend", "QUEUES": []},
 }
 JOBS_RELEASE = env.text("JOBS_RELEASE")
+JOBS_METRICS_TOKEN = env.text("JOBS_METRICS_TOKEN")
 JOBS_TRANSPORT = env.choice("JOBS_TRANSPORT", "database", ["database", "sync"])
 job_timeout = env.whole("JOBS_TIMEOUT", 300, at_least=1)
 JOBS_POOLS = {

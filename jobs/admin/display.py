@@ -214,3 +214,21 @@ def _is_number(value: Any) -> TypeGuard[int | float]:
 
 def _figure(value: float) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
+
+
+def thousands(count: int) -> str:
+    """A number with commas."""
+    return f"{count:,}"
+
+
+def percent(share: float | None) -> str:
+    """A share of 0 to 1 in percent: whole from 10 on, with a digit below; a dash for none."""
+    if share is None:
+        return NOTHING
+    value = share * 100
+    return f"{value:.0f} %" if value >= 10 or value == int(value) else f"{value:.1f} %"
+
+
+def short_path(path: str) -> str:
+    """The last part of a dotted path."""
+    return path.rpartition(".")[2]

@@ -11,8 +11,8 @@ from django.utils import timezone
 from jobs import cancelling, pausing
 from jobs.admin.moments import MomentField
 from jobs.admin.operations import Operation, Order, ReasonForm, Result, Touched
+from jobs.metrics import queue_stats
 from jobs.models import Queue
-from jobs.monitoring.metrics import queue_stats
 
 
 class PauseForm(ReasonForm):

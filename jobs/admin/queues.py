@@ -17,8 +17,8 @@ from jobs import audit, queue_names
 from jobs.admin import queue_actions
 from jobs.admin.readonly import ListedAdmin
 from jobs.conf import settings as conf
+from jobs.metrics import queue_stats
 from jobs.models import Queue
-from jobs.monitoring.metrics import queue_stats
 
 
 @admin.register(Queue)

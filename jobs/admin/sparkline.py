@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
@@ -13,18 +15,23 @@ BAR, GAP, HEIGHT = 3, 1, 20
 def sparkline(trend: Trend) -> SafeString:
     """The trend as bars, the current hour at the right; the tallest bar fills the height. An hour
     with a failure has a bar that can be seen. The words beside it are for who cannot see it."""
-    top = max(trend.counts, default=0)
-    width = len(trend.counts) * (BAR + GAP)
-    bars = format_html_join(
+    told = f"{trend.amount} in the last {len(trend.counts)} hours, {trend.counts[-1]:,} in this one"
+    return bars(trend.counts, told)
+
+
+def bars(counts: Sequence[int], told: str) -> SafeString:
+    """Bars of these heights, the tallest filling the height, with words that tell it."""
+    top = max(counts, default=0)
+    width = len(counts) * (BAR + GAP)
+    drawn = format_html_join(
         "",
         '<rect x="{}" y="{}" width="{}" height="{}"></rect>',
         (
             (place * (BAR + GAP), HEIGHT - height, BAR, height)
-            for place, count in enumerate(trend.counts)
+            for place, count in enumerate(counts)
             if (height := _height(count, top))
         ),
     )
-    told = f"{trend.amount} in the last {len(trend.counts)} hours, {trend.counts[-1]:,} in this one"
     return format_html(
         '<svg class="jobs-sparkline" role="img" aria-label="{}" width="{}" height="{}" '
         'viewBox="0 0 {} {}"><title>{}</title>{}</svg>',
@@ -34,7 +41,7 @@ def sparkline(trend: Trend) -> SafeString:
         width,
         HEIGHT,
         told,
-        bars,
+        drawn,
     )
 
 

@@ -20,8 +20,8 @@ from jobs.audit import Actor
 from jobs.conf import settings as conf
 from jobs.exceptions import InvalidOption
 from jobs.ledger import ledger
+from jobs.metrics.counting import bounded_counts
 from jobs.models import TagPause, TagWait
-from jobs.monitoring.counting import bounded_counts
 from jobs.pausing import check
 
 

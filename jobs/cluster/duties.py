@@ -27,6 +27,7 @@ from jobs.django_q2 import pruning, pulling, schedules
 from jobs.failures import operations
 from jobs.failures import recovery as failed_recovery
 from jobs.ledger import Ledger, retention
+from jobs.metrics import rollup
 from jobs.models import BulkOperation, Job, Queue, Worker
 from jobs.scheduling import declared, tick
 
@@ -37,6 +38,7 @@ RETENTION_EVERY = 10.0
 DECLARED_EVERY = 3600.0
 REDELIVERY_EVERY = 10.0
 MEND_EVERY = 5.0
+METRICS_EVERY = 10.0
 OPERATIONS_EVERY = 3.0
 RECOVERY_EVERY = 5.0
 SELDOM = 60.0
@@ -110,6 +112,7 @@ class Duties:
         """What takes its time."""
         return [
             Tick("declared schedules", DECLARED_EVERY, self._declared_schedules),
+            Tick("metrics", METRICS_EVERY, self._metrics),
             Tick("retention", RETENTION_EVERY, self._retention),
             Tick("django-q2 retention", RETENTION_EVERY, self._django_q2_retention),
             Tick("django-q2 redelivery", REDELIVERY_EVERY, self._django_q2_redelivery),
@@ -228,6 +231,10 @@ class Duties:
         if removed := retention.run_once():
             logger.info("retention removed %s", removed)
         return None if removed else SELDOM
+
+    def _metrics(self, ledger: Ledger) -> float | None:
+        """Roll up what is complete; come again soon while there is more."""
+        return SOONEST if self.leadership.is_ours and rollup.run_once() else None
 
     def _django_q2_retention(self, ledger: Ledger) -> float | None:
         if not self.leadership.is_ours:

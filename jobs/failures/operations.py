@@ -26,8 +26,8 @@ from jobs.exceptions import InvalidOption, JobsError
 from jobs.failures import pacing, redrive
 from jobs.failures.scope import checked, failed_jobs_in
 from jobs.ledger import ledger
+from jobs.metrics.counting import bounded_counts
 from jobs.models import AuditEntry, BulkOperation, OperationState
-from jobs.monitoring.counting import bounded_counts
 
 HIGHEST_RATE = 100_000
 COUNTED = 1_000_000

@@ -39,6 +39,10 @@ class Ledger(ABC):
         """The rows of a query that changes nothing, in the quickest way that the connection has."""
 
     @abstractmethod
+    def stored(self, value: dt.datetime | UUID) -> Any:
+        """A moment or an id as a parameter of `look`."""
+
+    @abstractmethod
     def insert(self, jobs: Sequence[NewJob]) -> dict[UUID, dt.datetime]:
         """Insert jobs and their tags, all or none; return when each was enqueued."""
 

@@ -13,13 +13,13 @@ from jobs.ledger.flow_rows import Advance, Ended
 from jobs.ledger.outcome import CancelledLink
 from jobs.ledger.places import Places
 from jobs.ledger.rows import as_uuid, compact_json
+from jobs.ledger.sql import FREED
 
 STOPPED = "its workflow ended before it"
 
 _DECIDED = ("approval", "signal")
 """The kinds of steps that somebody decides; as SQL too."""
 _WITH_RESULTS = ("job", "workflow", "signal")
-_DUE = "CASE WHEN due_at > %s THEN 'scheduled' ELSE 'ready' END"
 
 
 class FlowSteps(Places):
@@ -80,10 +80,11 @@ class FlowSteps(Places):
         if not ids:
             return
         some, values = self._among(column, ids)
+        now = self._moment(self.now())
         found = self._fetch(
-            f"UPDATE jobs_job SET state = {_DUE} WHERE {some} AND state = 'blocked' "
+            f"UPDATE jobs_job SET {FREED} WHERE {some} AND state = 'blocked' "
             "RETURNING id, queue, priority, tenant",
-            [self._moment(self.now()), *values],
+            [now, now, now, *values],
         )
         self._let_in(found)
         done.queues |= {row[1] for row in found}

@@ -91,8 +91,9 @@ WITH ended AS MATERIALIZED (
 ), finished AS (
     UPDATE jobs_job AS job
     SET state = {STATE_NOW},
-        due_at = CASE WHEN ended.state = 'scheduled'
-                 THEN statement_timestamp() + ended.delay * interval '1 second' END,
+        due_at = CASE WHEN ended.state IN ('ready', 'scheduled')
+                 THEN statement_timestamp() + ended.delay * interval '1 second'
+                 ELSE job.due_at END,
         result = ended.result,
         attempts = job.attempts - ended.refund,
         exceptions = job.exceptions + ended.is_exception,
@@ -129,7 +130,7 @@ WITH ended AS MATERIALIZED (
     )
 ), finished AS (
     UPDATE jobs_job AS job
-    SET state = 'succeeded', due_at = NULL, result = ended.result,
+    SET state = 'succeeded', result = ended.result,
         started_at = ended.started_at, finished_at = ended.finished_at
     FROM ended
     WHERE job.id = ended.job_id AND {RUNNING_FENCE} = ended.fence
@@ -361,7 +362,8 @@ class PostgresLedger(PostgresArrivals):
     def _release_successors(self, job_ids: Sequence[UUID]) -> None:
         freed = self._fetch(
             "UPDATE jobs_job AS next SET state = CASE WHEN next.due_at > statement_timestamp() "
-            "THEN 'scheduled' ELSE 'ready' END FROM jobs_job AS job "
+            "THEN 'scheduled' ELSE 'ready' END, "
+            "due_at = GREATEST(next.due_at, statement_timestamp()) FROM jobs_job AS job "
             "WHERE job.id = ANY(%s::uuid[]) AND job.state = 'succeeded' "
             "AND next.follows_id = job.id AND next.state = 'blocked' "
             "RETURNING next.id, next.queue, next.priority, next.tenant",

@@ -21,11 +21,13 @@ from jobs.models import (
     FailedJob,
     FailureGroup,
     Job,
+    JobMetric,
     Notice,
     ScheduleSlot,
     Worker,
     Workflow,
 )
+from jobs.models.metric import LENGTHS
 from jobs.sequences.lines import idle_lines
 from jobs.uniqueness.locks import free_locks
 
@@ -52,6 +54,9 @@ class RetentionReport:
     workers: int = 0
     clusters: int = 0
     workflows: int = 0
+    metrics_by_minute: int = 0
+    metrics_by_hour: int = 0
+    metrics_by_day: int = 0
 
     def __bool__(self) -> bool:
         return any(getattr(self, item.name) for item in fields(self))
@@ -130,6 +135,10 @@ def _others(limits: dict[str, dt.datetime]) -> Iterator[tuple[str, QuerySet[Any]
         yield "sequences", idle_lines(now)
     if "workflows" in limits:
         yield "workflows", _workflows(limits["workflows"])
+    for level in LENGTHS:
+        if (key := f"metrics_by_{level}") in limits:
+            rows = JobMetric.objects.using(conf.DATABASE).filter(level=level, at__lt=limits[key])
+            yield key, rows.order_by("at")
     if "workers" in limits:
         yield "workers", _workers(limits["workers"])
         yield "clusters", _clusters(limits["workers"])

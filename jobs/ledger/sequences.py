@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from jobs.ledger.rows import as_uuid
-from jobs.ledger.sql import ENDED
+from jobs.ledger.sql import ENDED, FREED
 from jobs.ledger.turns import Turns
 
 _AT_ONCE = 1000
@@ -23,10 +23,9 @@ class Sequences(Turns):
         now = self._moment(self.now())
         with self.transaction():
             found = self._fetch(
-                "UPDATE jobs_job SET follows_id = NULL, "
-                "state = CASE WHEN due_at > %s THEN 'scheduled' ELSE 'ready' END "
-                f"WHERE {some} AND {_NEXT} RETURNING id, queue, priority, tenant",
-                [now, *values],
+                f"UPDATE jobs_job SET follows_id = NULL, {FREED} WHERE {some} AND {_NEXT} "
+                "RETURNING id, queue, priority, tenant",
+                [now, now, now, *values],
             )
             self._let_in(found)
         return {row[1] for row in found}

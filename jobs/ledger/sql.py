@@ -40,6 +40,13 @@ STATE_NOW = """CASE WHEN job.cancel_requested AND ended.state IN ('ready', 'sche
             THEN 'cancelled' ELSE ended.state END"""
 
 
+FREED = (
+    "state = CASE WHEN due_at > %s THEN 'scheduled' ELSE 'ready' END, "
+    "due_at = CASE WHEN due_at > %s THEN due_at ELSE %s END"
+)
+"""What becomes of a blocked job that waits for nobody any more; takes the time three times. From
+when it was ready its wait is counted."""
+
 Others = dict[tuple[UUID, int], str | None]
 """By job and fence: what has become of a job otherwise than was told."""
 
@@ -174,6 +181,9 @@ class SqlLedger(Ledger):
             return True
         sql = "SELECT 1 FROM jobs_notificationrule WHERE enabled LIMIT 1"
         return bool(self._fetch(sql, ()))
+
+    def stored(self, value: dt.datetime | UUID) -> Any:
+        return self._uuid(value) if isinstance(value, UUID) else self._moment(value)
 
     def look(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         return self._fetch(sql, parameters)

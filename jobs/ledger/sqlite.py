@@ -22,7 +22,7 @@ from jobs.ledger.moments import moment
 from jobs.ledger.outcome import ClaimedJob
 from jobs.ledger.places import SOMEBODY_WAITS
 from jobs.ledger.rows import json_columns as _columns
-from jobs.ledger.sql import ENDED, STATE_NOW, Others
+from jobs.ledger.sql import ENDED, FREED, STATE_NOW, Others
 from jobs.ledger.tag_pauses import SOME_PAUSED
 
 _PICK = """
@@ -55,7 +55,8 @@ FROM json_each(%s)
 _FINISH = f"""
 UPDATE jobs_job AS job
 SET state = {STATE_NOW},
-    due_at = CASE WHEN ended.state = 'scheduled' THEN COALESCE(ended.due_at, %s) END,
+    due_at = CASE WHEN ended.state IN ('ready', 'scheduled') THEN COALESCE(ended.due_at, %s)
+             ELSE job.due_at END,
     result = ended.result,
     attempts = job.attempts - ended.refund,
     exceptions = job.exceptions + ended.is_exception,
@@ -293,11 +294,10 @@ class SqliteLedger(SqliteArrivals):
 
     def _release_successors(self, job_ids: Sequence[UUID]) -> None:
         freed = self._fetch(
-            "UPDATE jobs_job SET state = CASE WHEN due_at > %s THEN 'scheduled' ELSE 'ready' END "
-            "WHERE state = 'blocked' AND follows_id IN (SELECT id FROM jobs_job "
-            "WHERE id IN (SELECT value FROM json_each(%s)) AND state = 'succeeded') "
-            "RETURNING id, queue, priority, tenant",
-            [self._now(), json.dumps([job_id.hex for job_id in job_ids])],
+            f"UPDATE jobs_job SET {FREED} WHERE state = 'blocked' AND follows_id IN ("
+            "SELECT id FROM jobs_job WHERE id IN (SELECT value FROM json_each(%s)) "
+            "AND state = 'succeeded') RETURNING id, queue, priority, tenant",
+            [*[self._now()] * 3, json.dumps([job_id.hex for job_id in job_ids])],
         )
         self._let_in(freed)
 

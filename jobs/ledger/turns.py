@@ -238,10 +238,8 @@ class Turns(SqlLedger):
     ) -> Iterator[int]:
         step = max(round(ROUND / (weight or 1)), 1)
         low = first_rank(lane.priority)
-        if last is not None:
-            rank = last + step
-        else:
-            rank = low if first is None else first
+        waiting = low if first is None else first
+        rank = waiting if last is None else last + step
         while True:
             yield min(rank, low + _LAST)
             rank += step

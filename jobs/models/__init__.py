@@ -9,6 +9,7 @@ from jobs.models.failure_group import FailureGroup
 from jobs.models.idempotency import IdempotencyMark
 from jobs.models.job import Job, JobTag
 from jobs.models.limit import Limit, LimitKey, LimitSlot, LimitWait
+from jobs.models.metric import JobMetric, MetricLevel, MetricMark
 from jobs.models.notification import Notice, NotificationRule
 from jobs.models.queue import Queue
 from jobs.models.schedule import (
@@ -71,6 +72,7 @@ __all__ = [
     "IdempotencyMark",
     "Job",
     "JobLog",
+    "JobMetric",
     "JobSchedule",
     "JobSequence",
     "JobState",
@@ -80,6 +82,8 @@ __all__ = [
     "LimitKey",
     "LimitSlot",
     "LimitWait",
+    "MetricLevel",
+    "MetricMark",
     "MissedRule",
     "Notice",
     "NotificationRule",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 from django.db import models
+from django.db.models import Q
 
 from jobs.models.job import Job
 from jobs.models.states import AttemptOutcome
@@ -46,6 +47,14 @@ class Attempt(models.Model):
     class Meta:
         default_permissions = ("view",)
         ordering = ("job", "fence")
+        indexes = (
+            # What `metrics.minute` counts; nearly all attempts succeed, and are not in it.
+            models.Index(
+                "finished_at",
+                name="jobs_attempt_in_vain",
+                condition=Q(outcome__in=("failed", "timed_out", "lost")),
+            ),
+        )
 
     def __str__(self) -> str:
         return f"attempt {self.number}: {self.get_outcome_display()}"

@@ -13,9 +13,9 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 
+from jobs import metrics
 from jobs.admin import display, sparkline, tracebacks
 from jobs.models import AttemptOutcome, JobState
-from jobs.monitoring import metrics
 
 register = template.Library()
 
@@ -30,6 +30,9 @@ register.filter("preformatted", display.preformatted)
 register.filter("progress_bar", display.progress_bar)
 register.filter("readable_traceback", tracebacks.readable)
 register.filter("sparkline", sparkline.sparkline)
+register.filter("thousands", display.thousands)
+register.filter("percent", display.percent)
+register.filter("short_path", display.short_path)
 register.filter("group_status", display.status_of_group)
 
 

@@ -10,8 +10,8 @@ from uuid import UUID
 
 from jobs.conf import settings as conf
 from jobs.ledger import ledger
+from jobs.metrics.counting import BoundedCount, bounded_counts
 from jobs.models import Job, TenantShare
-from jobs.monitoring.counting import BoundedCount, bounded_counts
 from jobs.tenants import shares
 
 SHOWN = 100

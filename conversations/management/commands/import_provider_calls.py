@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand, CommandError
 from conversations.importing.chunks import LINES_IN_A_CHUNK, Chunk, chunks_of
 from conversations.importing.following import ImportSummary, follow_import, import_here
 from conversations.jobs import import_calls_chunk
-from jobs.monitoring.workers import live_clusters
+from jobs.metrics.workers import live_clusters
 
 _BAR = 30
 

@@ -13,8 +13,8 @@ from jobs.conf import settings as conf
 from jobs.keyset import first_of
 from jobs.management.command import OperatorCommand, nothing, positive, refusal
 from jobs.management.output import as_json, plain, table
+from jobs.metrics.queues import queue_stats
 from jobs.models import Job, JobState, JobTag
-from jobs.monitoring.queues import queue_stats
 from jobs.privacy.masking import masked
 
 LIMIT = 50

@@ -13,7 +13,7 @@ from jobs.management.command import OperatorCommand, nothing, positive
 from jobs.management.moments import duration
 from jobs.management.output import counted, plain, table
 from jobs.management.output import duration as phrase
-from jobs.monitoring.queues import QueueStats, queue_stats
+from jobs.metrics.queues import QueueStats, queue_stats
 
 SECONDS = 2
 

@@ -7,13 +7,12 @@ from typing import Any, ClassVar
 
 from django.core.management.base import CommandParser
 
-from jobs import tag_pausing
+from jobs import metrics, tag_pausing
 from jobs.conf import settings as conf
 from jobs.management.command import OperatorCommand, nothing
 from jobs.management.output import plain, table
+from jobs.metrics.workers import WorkerStatus, live_clusters
 from jobs.models import TagPause
-from jobs.monitoring import metrics
-from jobs.monitoring.workers import WorkerStatus, live_clusters
 
 COUNT_UP_TO = 1_000_000
 

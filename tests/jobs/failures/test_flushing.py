@@ -10,12 +10,12 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
+from jobs import metrics
 from jobs.audit import Actor
 from jobs.failures import redrive
 from jobs.failures.flushing import flush, forget, restore
 from jobs.ledger import retention
 from jobs.models import AuditEntry, FailedJob, ForgottenFailedJob, Job, JobState
-from jobs.monitoring import metrics
 from tests.jobs.factories import FailedJobFactory, ago, many_failed_jobs
 
 pytestmark = pytest.mark.django_db

@@ -17,12 +17,12 @@ from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
 from jobs.conf import settings as conf
+from jobs.metrics import failed_count, pending_count
+from jobs.metrics.counting import BoundedCount
+from jobs.metrics.queues import queue_sizes
+from jobs.metrics.recorded_migrations import all_recorded
+from jobs.metrics.workers import live_clusters, worker_status
 from jobs.models import Queue
-from jobs.monitoring.counting import BoundedCount
-from jobs.monitoring.metrics import failed_count, pending_count
-from jobs.monitoring.queues import queue_sizes
-from jobs.monitoring.recorded_migrations import all_recorded
-from jobs.monitoring.workers import live_clusters, worker_status
 
 MAX_FAILED = 100
 """More failed jobs than this that nobody has dealt with are a finding."""
@@ -32,7 +32,7 @@ MIGRATIONS_HOLD = 60.0
 
 _migrated_until: dict[tuple[str, str], float] = {}
 
-logger = logging.getLogger("jobs.monitoring")
+logger = logging.getLogger("jobs.metrics")
 
 
 @dataclass(frozen=True, slots=True)

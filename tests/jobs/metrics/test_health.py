@@ -11,9 +11,9 @@ from django.db.backends.utils import CursorWrapper
 from django.test import Client
 from django.urls import reverse
 
+from jobs.metrics import health
+from jobs.metrics.recorded_migrations import all_recorded
 from jobs.models import Cluster, Queue
-from jobs.monitoring import health
-from jobs.monitoring.recorded_migrations import all_recorded
 from tests.jobs.factories import ClusterFactory, ago, many_failed_jobs, many_jobs
 
 pytestmark = pytest.mark.django_db

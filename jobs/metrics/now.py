@@ -1,4 +1,4 @@
-"""The figures of the engine in one place: what waits, what failed, how fast, how well."""
+"""What is now, and was just now, from the jobs themselves."""
 
 from __future__ import annotations
 
@@ -10,29 +10,11 @@ from django.utils import timezone
 
 from jobs.conf import settings as conf
 from jobs.ledger import ledger
+from jobs.metrics.counting import LIMIT, BoundedCount, bounded_counts
+from jobs.metrics.queues import queue_stats
+from jobs.metrics.recent import HOUR, span, span_since
 from jobs.models import FINISHED_STATES, FailedJob, Job, JobState
 from jobs.models.job import JobQuerySet
-from jobs.monitoring.counting import LIMIT, BoundedCount, bounded_counts
-from jobs.monitoring.queues import QueueStats, queue_sizes, queue_stats, queue_wait
-from jobs.monitoring.recent import HOUR, span, span_since
-from jobs.monitoring.workers import WorkerStatus, worker_status
-
-__all__ = [
-    "BoundedCount",
-    "QueueStats",
-    "WorkerStatus",
-    "average_processing_time",
-    "failed_count",
-    "failure_rates",
-    "jobs_by_state",
-    "jobs_processed_today",
-    "pending_count",
-    "queue_sizes",
-    "queue_stats",
-    "queue_wait",
-    "throughput",
-    "worker_status",
-]
 
 
 def jobs_by_state(limit: int = LIMIT) -> dict[str, BoundedCount]:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from jobs.conf import settings as conf
 from jobs.ledger import ledger
+from jobs.metrics.counting import LIMIT
 from jobs.models import Job, JobState
 from jobs.models.job import JobQuerySet
-from jobs.monitoring.counting import LIMIT
 
 HOUR = dt.timedelta(hours=1)
 RUN_STATES = (JobState.SUCCEEDED, JobState.FAILED)

@@ -13,11 +13,11 @@ from django.db.models.functions import Coalesce, Greatest
 from jobs import queue_names
 from jobs.conf import settings as conf
 from jobs.ledger import ledger
+from jobs.metrics.counting import LIMIT, BoundedCount, bounded_counts
+from jobs.metrics.recent import HOUR, span
 from jobs.models import FailedJob, Job, JobState, Queue
 from jobs.models.failure import FailedJobQuerySet
 from jobs.models.job import JobQuerySet
-from jobs.monitoring.counting import LIMIT, BoundedCount, bounded_counts
-from jobs.monitoring.recent import HOUR, span
 
 RESTING = (JobState.SCHEDULED, JobState.BLOCKED)
 

@@ -10,10 +10,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from jobs import metrics
+from jobs.metrics.counting import BoundedCount
+from jobs.metrics.recent import span
 from jobs.models import JobState, Queue
-from jobs.monitoring import metrics
-from jobs.monitoring.counting import BoundedCount
-from jobs.monitoring.recent import span
 from tests.jobs.factories import (
     ClusterFactory,
     FailedJobFactory,
