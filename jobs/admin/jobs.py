@@ -20,14 +20,14 @@ from jobs.admin import actions, display, filters, lineage, periods, search
 from jobs.admin.dispatch import DispatchView
 from jobs.admin.editing import CloneView, refusal_of_clone
 from jobs.admin.operations import action_of
+from jobs.admin.reasons import shown
 from jobs.admin.revealing import RevealsArguments
 from jobs.admin.timeline import timeline_of
 from jobs.definitions import JobDefinition
 from jobs.execution.policy import Policy
-from jobs.limits import overview
+from jobs.explaining import explain_job
 from jobs.models import FailedJob, Job, JobState, JobTag, Workflow
 from jobs.models.job import JobQuerySet
-from jobs.tag_pausing import paused_among
 
 LOG_LINES = 500
 GROUPS = 8
@@ -201,8 +201,7 @@ class JobAdmin(RevealsArguments):
             "log_is_cut": len(lines) > LOG_LINES,
             "failed_job": failed,
             "lineage": lineage.of(row, failed),
-            "tag_pauses": [] if row.is_finished else paused_among(tags),
-            "limit_wait": overview.wait_of(row.pk) if row.state == JobState.BLOCKED else None,
+            "reason": None if row.is_finished else shown(request, explain_job(row)),
             "clone_url": self._clone_url(request, row),
             "workflow": self._workflow(row),
             "copy_url": self._copy_url(request, row, definition),

@@ -16,7 +16,9 @@ from django.urls import reverse
 from jobs import audit, queue_names
 from jobs.admin import queue_actions
 from jobs.admin.readonly import ListedAdmin
+from jobs.admin.reasons import shown
 from jobs.conf import settings as conf
+from jobs.explaining import explain_queue
 from jobs.metrics import queue_stats
 from jobs.models import Queue
 
@@ -90,6 +92,7 @@ class QueueAdmin(ListedAdmin):
             "subtitle": None,
             "buttons": self.buttons(request, queue),
             "stats": queue_stats([queue.name])[0],
+            "reason": shown(request, explain_queue(queue.name)),
         }
         return super().render_change_form(request, context, *args, **kwargs)
 

@@ -65,10 +65,8 @@ def _advance_once(book: Ledger, level: MetricLevel, now: dt.datetime) -> bool:
 
 
 def _beginning(level: MetricLevel, now: dt.datetime) -> dt.datetime:
-    """Where the first call of all begins; an hour or day that is not seen whole is left out."""
-    first = floor(now - LOOK_BACK, MetricLevel.MINUTE)
-    start = floor(first, level)
-    return start if start == first else start + LENGTHS[level]
+    """Where the first call of all begins; of the first hour and day it sees the end alone."""
+    return floor(floor(now - LOOK_BACK, MetricLevel.MINUTE), level)
 
 
 def _complete_until(level: MetricLevel, now: dt.datetime) -> dt.datetime:

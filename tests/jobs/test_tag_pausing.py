@@ -436,9 +436,9 @@ class TestTheAdmin:
         waiting = calls_the_crm.enqueue(1)
         pause("crm", OPERATOR, reason="down until ten")
         page = reverse("admin:jobs_job_change", args=[waiting.id])
-        assert "is paused: down until ten" in boss.get(page).text
+        assert "is paused, until it is resumed: down until ten" in boss.get(page).text
         claim(book)
-        assert "is paused: down until ten" in boss.get(page).text
+        assert "is paused, until it is resumed: down until ten" in boss.get(page).text
         resume("crm", OPERATOR)
         assert "is paused" not in boss.get(page).text
 

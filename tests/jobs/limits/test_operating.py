@@ -124,7 +124,7 @@ def test_the_admin_shows_who_holds_and_who_waits(rendering: list[Any]) -> None:
     places = browser.get(reverse("admin:jobs_limitslot_changelist")).text
     assert str(rendering[0].id) in places
     waiting = browser.get(reverse("admin:jobs_job_change", args=[rendering[2].id])).text
-    assert "Waits for" in waiting
+    assert "The limit gpu allows 2 at once, held by" in waiting
     assert str(rendering[0].id) in waiting
 
 

@@ -231,6 +231,12 @@ class TestRollingUp:
             rows = JobMetric.objects.filter(level=level)
             assert sum(row.succeeded for row in rows) == 1
 
+    def test_the_first_hour_is_told_by_the_hour_too_though_only_its_end_was_seen(self) -> None:
+        now = NOON + 20 * MINUTE
+        ended(now - 30 * MINUTE)
+        roll_up(now)
+        assert figures(Window.last(6 * HOUR, now)).succeeded == 1
+
     def test_figures_outlive_the_jobs(self) -> None:
         begun_at(NOON)
         ended(NOON)
