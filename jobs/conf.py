@@ -247,6 +247,7 @@ class Settings:
             "slots": dt.timedelta(days=90),
             "workers": dt.timedelta(days=7),
             "workflows": dt.timedelta(days=30),
+            "alerts": dt.timedelta(days=90),
             "metrics_by_minute": dt.timedelta(days=2),
             "metrics_by_hour": dt.timedelta(days=60),
             "metrics_by_day": dt.timedelta(days=3 * 365),

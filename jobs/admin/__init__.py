@@ -3,6 +3,7 @@
 from django.apps import apps
 
 from jobs.admin import (
+    alerts,
     approvals,
     audit,
     bulk_operations,
@@ -25,6 +26,7 @@ if apps.is_installed("django_q"):
     from jobs.django_q2 import admin as django_q2  # noqa: F401 - takes the place of its pages
 
 __all__ = [
+    "alerts",
     "approvals",
     "audit",
     "bulk_operations",

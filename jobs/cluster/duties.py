@@ -15,6 +15,7 @@ from django.db import router
 from django.utils import timezone
 
 from jobs import registry, transports
+from jobs.alerts import watching
 from jobs.cluster import glances, journals, recovery, sweeps
 from jobs.cluster.deaths import Death
 from jobs.cluster.identity import Identity
@@ -38,6 +39,7 @@ RETENTION_EVERY = 10.0
 DECLARED_EVERY = 3600.0
 REDELIVERY_EVERY = 10.0
 MEND_EVERY = 5.0
+ALERTS_EVERY = 10.0
 METRICS_EVERY = 10.0
 OPERATIONS_EVERY = 3.0
 RECOVERY_EVERY = 5.0
@@ -113,6 +115,7 @@ class Duties:
         return [
             Tick("declared schedules", DECLARED_EVERY, self._declared_schedules),
             Tick("metrics", METRICS_EVERY, self._metrics),
+            Tick("alerts", ALERTS_EVERY, self._alerts),
             Tick("retention", RETENTION_EVERY, self._retention),
             Tick("django-q2 retention", RETENTION_EVERY, self._django_q2_retention),
             Tick("django-q2 redelivery", REDELIVERY_EVERY, self._django_q2_redelivery),
@@ -235,6 +238,10 @@ class Duties:
     def _metrics(self, ledger: Ledger) -> float | None:
         """Roll up what is complete; come again soon while there is more."""
         return SOONEST if self.leadership.is_ours and rollup.run_once() else None
+
+    def _alerts(self, ledger: Ledger) -> None:
+        if self.leadership.is_ours:
+            watching.run_once()
 
     def _django_q2_retention(self, ledger: Ledger) -> float | None:
         if not self.leadership.is_ours:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from uuid import UUID
 
 from jobs import queue_names
 from jobs.conf import settings as conf
@@ -44,23 +45,26 @@ def held_back(queue: str, status: WorkerStatus | None = None) -> Reason | None:
     if conf.TRANSPORT == "sync":
         return None
     now = status or worker_status()
+    workers = serving(queue, now)
+    if workers:
+        return _all_busy(queue, workers) if all(worker.holds for worker in workers) else None
     clusters = [cluster for cluster in now.alive if cluster.status != "stopping"]
     if not clusters:
         return _no_cluster(now)
     if not any(queue in cluster.queues for cluster in clusters):
         return _unserved(queue, clusters)
-    workers = serving(queue, now)
-    if not workers:
-        text = f"No worker that serves {queue} is up: its cluster starts, or starts them anew."
-        return Reason("no_worker", text, remedies=(WORKERS,))
-    if all(worker.holds for worker in workers):
-        return _all_busy(queue, workers)
-    return None
+    text = f"No worker that serves {queue} is up: its cluster starts, or starts them anew."
+    return Reason("no_worker", text, remedies=(WORKERS,))
 
 
 def serving(queue: str, status: WorkerStatus) -> list[WorkerState]:
-    """The live workers that take jobs from this queue."""
-    clusters = {cluster.id: cluster for cluster in status.alive if queue in cluster.queues}
+    """The live workers that take jobs from this queue; those of `queue_work` have no cluster."""
+    clusters: set[UUID | None] = {
+        cluster.id
+        for cluster in status.alive
+        if queue in cluster.queues and cluster.status != "stopping"
+    }
+    clusters.add(None)
     return [
         worker
         for worker in status.workers

@@ -16,6 +16,7 @@ from jobs.ledger import ledger, removal
 from jobs.limits.known import idle_keys
 from jobs.models import (
     FINISHED_STATES,
+    Alert,
     Cluster,
     ClusterStatus,
     FailedJob,
@@ -54,6 +55,7 @@ class RetentionReport:
     workers: int = 0
     clusters: int = 0
     workflows: int = 0
+    alerts: int = 0
     metrics_by_minute: int = 0
     metrics_by_hour: int = 0
     metrics_by_day: int = 0
@@ -139,6 +141,9 @@ def _others(limits: dict[str, dt.datetime]) -> Iterator[tuple[str, QuerySet[Any]
         if (key := f"metrics_by_{level}") in limits:
             rows = JobMetric.objects.using(conf.DATABASE).filter(level=level, at__lt=limits[key])
             yield key, rows.order_by("at")
+    if "alerts" in limits:
+        alerts = Alert.objects.using(conf.DATABASE).filter(closed_at__lt=limits["alerts"])
+        yield "alerts", alerts.order_by("closed_at")
     if "workers" in limits:
         yield "workers", _workers(limits["workers"])
         yield "clusters", _clusters(limits["workers"])

@@ -1,5 +1,6 @@
 """The tables of the engine."""
 
+from jobs.models.alert import Alert, AlertKind, AlertRule
 from jobs.models.attempt import Attempt, JobLog
 from jobs.models.audit import AuditEntry
 from jobs.models.bulk_operation import BulkOperation
@@ -54,6 +55,9 @@ __all__ = [
     "HALTED_OPERATION_STATES",
     "UNFINISHED_STATES",
     "WAITING_STATES",
+    "Alert",
+    "AlertKind",
+    "AlertRule",
     "Attempt",
     "AttemptOutcome",
     "AuditEntry",

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from django.core.management.base import CommandParser
 
 from jobs import queue_names
+from jobs.alerts import watching
 from jobs.management.command import OperatorCommand, nothing, positive
 from jobs.management.moments import duration
 from jobs.management.output import counted, plain, table
@@ -24,7 +25,7 @@ class Command(OperatorCommand):
         "if that is more than a limit: --max or, without it, each queue's own `max waiting`. "
         "Sizes are exact up to 10,000, or up to the limit if that is higher."
     )
-    exit_codes: ClassVar = {1: "a queue is over its limit"}
+    exit_codes: ClassVar = {1: "a queue is over its limit, or with --alerts there is an alert"}
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
@@ -34,6 +35,12 @@ class Command(OperatorCommand):
         )
         parser.add_argument(
             "--max-wait", type=duration, metavar="TIME", help="wait of the oldest, such as 90s, 5m"
+        )
+        parser.add_argument(
+            "--alerts",
+            action="store_true",
+            help="watch what the alert rules of the admin say too, and tell who they name: from a "
+            "process beside the workers an alarm comes even if all of them are dead",
         )
         parser.add_argument(
             "--watch",
@@ -58,6 +65,7 @@ class Command(OperatorCommand):
 
     def _look(self, names: Sequence[str] | None, options: Mapping[str, Any]) -> list[str]:
         counted_to = max(10_000, (options["max"] or 0) + 1)
+        alerts = watching.run_once() if options["alerts"] else watching.Report()
         queues = queue_stats(names, counted_to)
         over = {queue.name: _over(queue, options) for queue in queues}
         data = {
@@ -70,6 +78,7 @@ class Command(OperatorCommand):
                 for queue in queues
             ],
             "over_limit": [name for name, texts in over.items() if texts],
+            "alerts": alerts.open,
         }
         rows = [
             (
@@ -86,9 +95,10 @@ class Command(OperatorCommand):
         if options["watch"] and self.stdout.isatty():
             # Home, and clear to the end of the screen.
             self.stdout.write("\x1b[H\x1b[J", ending="")
-        self.show(options, data, table(headings, rows))
+        lines = [f"Alert: {text}" for text in alerts.open]
+        self.show(options, data, "\n".join([table(headings, rows), *lines]))
         self.stdout.flush()
-        return [text for texts in over.values() for text in texts]
+        return [*(text for texts in over.values() for text in texts), *alerts.open]
 
 
 def _limit(queue: QueueStats, options: Mapping[str, Any]) -> int | None:

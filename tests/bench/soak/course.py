@@ -18,7 +18,7 @@ from tests.bench.tally import Tally
 
 POINTS = 10
 """Looks at how things stand, at even intervals."""
-BURSTS = 3
+BURSTS = 5
 """Drained at each look; the median counts, as a vacuum may fall into one."""
 KEPT = 15
 """Finished jobs are kept for this part of the soak, so that rows go while others come."""

@@ -32,7 +32,7 @@ from jobs.exceptions import UnknownQueue
 from jobs.execution import admission
 from jobs.explaining import Reason, explain_job, explain_queue
 from jobs.ledger import Ledger
-from jobs.models import Job, Worker
+from jobs.models import Cluster, Job, Worker
 from jobs.registry import get
 from tests.jobs.admin.conftest import BrowserOf, boss, browser_of
 from tests.jobs.factories import ClusterFactory, JobFactory, WorkerFactory, ago
@@ -336,6 +336,19 @@ def test_a_remedy_is_offered_to_who_may_take_it(
 
 
 class TestAQueue:
+    def test_a_worker_without_a_cluster_serves_it_too(self, book: Ledger) -> None:
+        """One of `queue_work`."""
+        WorkerFactory.create(cluster=None)
+        enqueued()
+        assert explain_queue("default").code == "moves"
+
+    def test_a_cluster_that_stops_takes_nothing_any_more(
+        self, book: Ledger, workers: list[Worker]
+    ) -> None:
+        Cluster.objects.update(status="stopping")
+        enqueued()
+        assert explain_queue("default").code == "no_cluster"
+
     def test_one_that_moves_says_so(self, book: Ledger, workers: list[Worker]) -> None:
         assert explain_queue("default").code == "nothing_ready"
         enqueued()

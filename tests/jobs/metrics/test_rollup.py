@@ -154,18 +154,18 @@ class TestRollingUp:
         begun_at(day)
         drawn = random.Random(7)
         runs = []
-        for _ in range(60):
+        for _ in range(30):
             run = dt.timedelta(microseconds=drawn.randrange(10, 10**8))
             runs.append(run)
             ended(day + dt.timedelta(seconds=drawn.randrange(86_400)), run=run)
         roll_up(day + DAY)
         hours = JobMetric.objects.filter(level="hour")
         (whole,) = JobMetric.objects.filter(level="day")
-        assert sum(row.succeeded for row in hours) == whole.succeeded == 60
+        assert sum(row.succeeded for row in hours) == whole.succeeded == 30
         assert Figures.of(whole).run == Histogram.of(runs)
         p95 = Figures.of(whole).run.p95
         assert p95 is not None
-        exact = sorted(runs)[56]
+        exact = sorted(runs)[28]
         assert abs(p95 - exact) <= exact * ERROR + MS
 
     def test_what_was_rolled_up_is_not_counted_again(self) -> None:
@@ -246,20 +246,20 @@ class TestRollingUp:
 
 
 class TestAWindow:
-    @pytest.mark.parametrize("length", [HOUR, 6 * HOUR, DAY, 7 * DAY, 30 * DAY])
-    def test_each_job_is_in_it_once_whatever_it_is_told_by(self, length: dt.timedelta) -> None:
+    def test_each_job_is_in_it_once_whatever_it_is_told_by(self) -> None:
         now = NOON + 25 * MINUTE
         begun_at(now - 40 * DAY)
         drawn = random.Random(3)
-        moments = [now - dt.timedelta(minutes=drawn.randrange(1, 30 * 24 * 60)) for _ in range(40)]
+        moments = [now - dt.timedelta(minutes=drawn.randrange(1, 30 * 24 * 60)) for _ in range(12)]
         for moment in [*moments, now - MINUTE, now - 59 * MINUTE]:
             ended(moment)
         MetricMark.objects.filter(pk="minute").update(until=floor(min(moments), MetricLevel.DAY))
         roll_up_quickly(moments, now)
-        window = Window.last(length, now)
-        expected = Job.objects.filter(finished_at__gte=window.since).count()
-        assert figures(window).succeeded == expected
-        assert sum(point.figures.succeeded for point in course(window)) == expected
+        for length in (HOUR, 6 * HOUR, DAY, 7 * DAY, 30 * DAY):
+            window = Window.last(length, now)
+            expected = Job.objects.filter(finished_at__gte=window.since).count()
+            assert figures(window).succeeded == expected, length
+            assert sum(point.figures.succeeded for point in course(window)) == expected
 
     def test_a_course_has_a_point_for_each_stretch_also_where_nothing_happened(self) -> None:
         begun_at(NOON - 2 * HOUR)

@@ -266,3 +266,9 @@ def release_with_approval(version: str) -> str:
         .enqueue()
     )
     return str(flow.id)
+
+
+@job(tags=["crm"])
+def calls_the_crm(number: int) -> int:
+    """A job that can be held back by its tag."""
+    return number

@@ -1,0 +1,1 @@
+"""Alerts: what is watched, when it is out of bounds, and who is told."""
