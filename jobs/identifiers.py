@@ -53,6 +53,11 @@ def uuid7_floor(moment: dt.datetime) -> UUID:
     return UUID(int=milliseconds << 80 | 7 << 76 | 2 << 62)
 
 
+def uuid7_moment(identifier: UUID) -> dt.datetime:
+    """Return the millisecond in which a UUIDv7 was made, in UTC."""
+    return dt.datetime.fromtimestamp((identifier.int >> 80) / 1000, dt.UTC)
+
+
 def reseed_after_fork() -> None:
     """Give a forked child its own lock; the random part keeps its ids apart from the parent's."""
     global _lock

@@ -12,8 +12,9 @@ import datetime as dt
 from django.db import transaction
 
 from jobs.conf import settings as conf
+from jobs.identifiers import uuid7_floor, uuid7_moment
 from jobs.ledger import Ledger, ledger
-from jobs.ledger.rows import as_moment
+from jobs.ledger.rows import as_moment, as_uuid
 from jobs.metrics.figures import Figures, add_up
 from jobs.metrics.minute import Pair, figures_of_minute
 from jobs.models import JobMetric, MetricLevel, MetricMark
@@ -25,7 +26,7 @@ AT_ONCE = 20
 """Stretches of a level that one call rolls up."""
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 LOOK_BACK = dt.timedelta(hours=1)
-"""What the first call of all looks at."""
+"""What the first call of all looks at, at most."""
 
 
 def run_once(now: dt.datetime | None = None) -> int:
@@ -58,7 +59,8 @@ def _advance_once(book: Ledger, level: MetricLevel, now: dt.datetime) -> bool:
     """Roll up the next stretch, if it is complete and nobody else is at it."""
     with transaction.atomic(using=conf.DATABASE):
         marks = MetricMark.objects.using(conf.DATABASE)
-        marks.get_or_create(pk=level, defaults={"until": _beginning(level, now)})
+        if not marks.filter(pk=level).exists():
+            marks.get_or_create(pk=level, defaults={"until": _beginning(book, level, now)})
         held = marks.select_for_update(skip_locked=True).filter(pk=level).first()
         if held is None:
             return False
@@ -74,9 +76,14 @@ def _advance_once(book: Ledger, level: MetricLevel, now: dt.datetime) -> bool:
     return True
 
 
-def _beginning(level: MetricLevel, now: dt.datetime) -> dt.datetime:
-    """Where the first call of all begins; of the first hour and day it sees the end alone."""
-    return floor(floor(now - LOOK_BACK, MetricLevel.MINUTE), level)
+def _beginning(book: Ledger, level: MetricLevel, now: dt.datetime) -> dt.datetime:
+    """Where the first call of all begins: with the first job that came in the last hour. Of the
+    first hour and day it sees the end alone."""
+    since = now - LOOK_BACK
+    sql = "SELECT id FROM jobs_job WHERE id >= %s ORDER BY id LIMIT 1"
+    found = book.look(sql, [book.stored(uuid7_floor(since))])
+    first = max(uuid7_moment(as_uuid(found[0][0])), since) if found else now
+    return floor(floor(min(first, now), MetricLevel.MINUTE), level)
 
 
 def _complete_until(level: MetricLevel, now: dt.datetime) -> dt.datetime:

@@ -10,6 +10,7 @@ import factory
 from django.utils import timezone
 
 from jobs.ledger.order import claim_rank
+from jobs.metrics.rollup import floor
 from jobs.models import (
     FINISHED_STATES,
     Cluster,
@@ -19,8 +20,10 @@ from jobs.models import (
     FailureReason,
     Job,
     JobState,
+    MetricMark,
     Worker,
 )
+from jobs.models.metric import LENGTHS
 
 
 def ago(**parts: float) -> dt.datetime:
@@ -130,3 +133,10 @@ def many_jobs(count: int, **values: Any) -> list[UUID]:
     """So many jobs, in few statements."""
     rows = JobFactory.build_batch(count, **values)
     return [row.pk for row in Job.objects.bulk_create(rows, batch_size=1000)]
+
+
+def metrics_since(moment: dt.datetime) -> None:
+    """Metrics are complete up to this moment, and what happens from then on is not rolled up."""
+    MetricMark.objects.bulk_create(
+        MetricMark(level=level, until=floor(moment, level)) for level in LENGTHS
+    )

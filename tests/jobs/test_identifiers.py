@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from jobs.identifiers import uuid7, uuid7s
+from jobs.identifiers import uuid7, uuid7_floor, uuid7_moment, uuid7s
 
 
 def test_ids_of_one_process_strictly_increase() -> None:
@@ -22,6 +23,11 @@ def test_an_id_is_a_version_7_uuid_of_its_time() -> None:
     assert made.variant == "specified in RFC 4122"
     # Counting up within a tick may run ahead of the clock, by microseconds.
     assert before <= made.int >> 80 <= after + 10
+
+
+def test_an_id_tells_the_millisecond_in_which_it_was_made() -> None:
+    moment = dt.datetime(2026, 11, 28, 12, 30, 15, 123_000, dt.UTC)
+    assert uuid7_moment(uuid7_floor(moment)) == moment
 
 
 def test_ids_made_at_once_lie_between_those_made_before_and_after() -> None:

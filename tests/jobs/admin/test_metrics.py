@@ -17,7 +17,7 @@ import jobs
 from jobs.metrics.rollup import LATE, run_once
 from jobs.models import JobMetric
 from tests.jobs.admin.conftest import BrowserOf
-from tests.jobs.factories import JobFactory
+from tests.jobs.factories import JobFactory, metrics_since
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -34,6 +34,7 @@ def ended(minutes_ago: int, **facts: Any) -> None:
 
 @pytest.fixture
 def past() -> None:
+    metrics_since(timezone.now() - dt.timedelta(minutes=30))
     for _ in range(3):
         ended(10)
     ended(20, state="failed", queue="mail", definition="shop.mail.send<b>")

@@ -15,7 +15,14 @@ from prometheus_client.parser import text_string_to_metric_families
 from jobs.metrics.rollup import LATE, run_once
 from jobs.models import JobMetric, Queue
 from tests.jobs.admin.conftest import BrowserOf, boss, browser_of
-from tests.jobs.factories import ClusterFactory, FailedJobFactory, JobFactory, WorkerFactory, ago
+from tests.jobs.factories import (
+    ClusterFactory,
+    FailedJobFactory,
+    JobFactory,
+    WorkerFactory,
+    ago,
+    metrics_since,
+)
 
 __all__ = ["boss", "browser_of"]
 
@@ -49,6 +56,7 @@ def ended(seconds: float, **facts: Any) -> None:
 
 
 def roll_up() -> None:
+    metrics_since(ago(minutes=10))
     while run_once(timezone.now() + LATE):
         pass
 

@@ -17,21 +17,13 @@ from jobs.metrics.histogram import ERROR, Histogram
 from jobs.metrics.history import Point, Window, course, courses_by, figures, total
 from jobs.metrics.rollup import LATE, floor, run_once
 from jobs.models import Attempt, Job, JobMetric, MetricLevel, MetricMark
-from tests.jobs.factories import JobFactory
+from tests.jobs.factories import JobFactory, metrics_since
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 NOON = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
 MINUTE, HOUR, DAY = dt.timedelta(minutes=1), dt.timedelta(hours=1), dt.timedelta(days=1)
 MS = dt.timedelta(milliseconds=1)
-
-
-def begun_at(moment: dt.datetime) -> None:
-    """Nothing before this moment is rolled up."""
-    MetricMark.objects.bulk_create(
-        MetricMark(level=level, until=floor(moment, level))
-        for level in (MetricLevel.MINUTE, MetricLevel.HOUR, MetricLevel.DAY)
-    )
 
 
 def ended(
@@ -70,7 +62,7 @@ def minute(at: dt.datetime = NOON) -> Figures:
 
 class TestAMinute:
     def test_it_counts_what_ended_by_how_it_ended(self) -> None:
-        begun_at(NOON)
+        metrics_since(NOON)
         for state, count in (("succeeded", 3), ("failed", 2), ("cancelled", 1)):
             for _ in range(count):
                 ended(NOON + 5 * MS, state=state)
@@ -81,7 +73,7 @@ class TestAMinute:
         assert found.run.count == 5
 
     def test_what_ended_on_the_minute_belongs_to_the_one_that_begins(self) -> None:
-        begun_at(NOON)
+        metrics_since(NOON)
         ended(NOON)
         ended(NOON + MINUTE - dt.timedelta(microseconds=1))
         ended(NOON + MINUTE)
@@ -89,7 +81,7 @@ class TestAMinute:
         assert (minute().succeeded, minute(NOON + MINUTE).succeeded) == (2, 1)
 
     def test_waits_and_runs_are_told_to_within_the_error(self) -> None:
-        begun_at(NOON)
+        metrics_since(NOON)
         runs = [dt.timedelta(microseconds=300), 5 * MS, 250 * MS, 90 * MINUTE]
         for run in runs:
             ended(NOON + MS, wait=run * 2, run=run)
@@ -100,13 +92,13 @@ class TestAMinute:
         assert minute().wait_seconds == pytest.approx(2 * minute().run_seconds)
 
     def test_the_wait_counts_from_when_the_job_was_ready(self) -> None:
-        begun_at(NOON)
+        metrics_since(NOON)
         ended(NOON + MS, wait=40 * MS, ready=NOON - 5 * HOUR)
         roll_up(NOON + MINUTE)
         assert minute().wait == Histogram.of([40 * MS])
 
     def test_attempts_that_failed_while_the_job_went_on_are_retries(self) -> None:
-        begun_at(NOON)
+        metrics_since(NOON)
         flaky = ended(NOON + 9 * MS)
         for fence, outcome in enumerate(
             ("failed", "timed_out", "lost", "released", "succeeded"), 1
@@ -119,7 +111,7 @@ class TestAMinute:
         assert (minute().retried, minute().failed, minute().succeeded) == (4, 1, 1)
 
     def test_what_came_is_counted_by_the_time_of_its_id(self) -> None:
-        begun_at(NOON)
+        metrics_since(NOON)
         for seconds in (0, 30, 59.999, 60):
             moment = NOON + dt.timedelta(seconds=seconds)
             JobFactory.create(id=uuid7_floor(moment), state="ready")
@@ -127,7 +119,7 @@ class TestAMinute:
         assert minute().enqueued == 3
 
     def test_each_queue_and_definition_has_a_row_of_its_own(self) -> None:
-        begun_at(NOON)
+        metrics_since(NOON)
         for queue, definition in (("a", "x"), ("a", "y"), ("b", "x"), ("a", "x")):
             ended(NOON, queue=queue, definition=definition)
         roll_up(NOON + MINUTE)
@@ -137,13 +129,13 @@ class TestAMinute:
         assert set(rows) == {("a", "x", 2), ("a", "y", 1), ("b", "x", 1)}
 
     def test_a_minute_in_which_nothing_happened_has_no_row(self) -> None:
-        begun_at(NOON)
+        metrics_since(NOON)
         roll_up(NOON + 5 * MINUTE)
         assert not JobMetric.objects.exists()
         assert MetricMark.objects.get(level="minute").until == NOON + 5 * MINUTE
 
     def test_it_is_not_told_before_what_is_written_late_is_there(self) -> None:
-        begun_at(NOON)
+        metrics_since(NOON)
         assert run_once(NOON + MINUTE + LATE - MS) == 0
         assert run_once(NOON + MINUTE + LATE) == 1
 
@@ -151,7 +143,7 @@ class TestAMinute:
 class TestRollingUp:
     def test_hours_and_days_are_the_sums_of_their_minutes(self) -> None:
         day = NOON.replace(hour=0)
-        begun_at(day)
+        metrics_since(day)
         drawn = random.Random(7)
         runs = []
         for _ in range(30):
@@ -169,7 +161,7 @@ class TestRollingUp:
         assert abs(p95 - exact) <= exact * ERROR + MS
 
     def test_what_was_rolled_up_is_not_counted_again(self) -> None:
-        begun_at(NOON)
+        metrics_since(NOON)
         ended(NOON)
         roll_up(NOON + HOUR)
         roll_up(NOON + HOUR)
@@ -179,7 +171,7 @@ class TestRollingUp:
     def test_a_crash_in_the_middle_leaves_the_stretch_to_the_next(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        begun_at(NOON)
+        metrics_since(NOON)
         ended(NOON)
 
         def breaks(*given: Any) -> None:
@@ -194,7 +186,7 @@ class TestRollingUp:
         assert JobMetric.objects.get(level="ever").succeeded == minute().succeeded == 1
 
     def test_what_there_ever_was_only_grows(self) -> None:
-        begun_at(NOON)
+        metrics_since(NOON)
         for number in range(3):
             ended(NOON + number * MINUTE, run=number * 10 * MS + MS)
         roll_up(NOON + 3 * MINUTE)
@@ -205,7 +197,7 @@ class TestRollingUp:
     def test_two_leaders_at_once_do_each_stretch_once(self) -> None:
         if connection.vendor != "postgresql":
             pytest.skip("SQLite has one writer at a time")
-        begun_at(NOON)
+        metrics_since(NOON)
         ended(NOON)
         mark = MetricMark.objects.filter(pk="minute")
         done: list[int] = []
@@ -231,6 +223,11 @@ class TestRollingUp:
             rows = JobMetric.objects.filter(level=level)
             assert sum(row.succeeded for row in rows) == 1
 
+    def test_on_a_new_site_there_is_nothing_to_catch_up_with(self) -> None:
+        roll_up(NOON)
+        begun = dict(MetricMark.objects.values_list("level", "until"))
+        assert begun == {"minute": NOON, "hour": NOON, "day": NOON.replace(hour=0)}
+
     def test_the_first_hour_is_told_by_the_hour_too_though_only_its_end_was_seen(self) -> None:
         now = NOON + 20 * MINUTE
         ended(now - 30 * MINUTE)
@@ -238,7 +235,7 @@ class TestRollingUp:
         assert figures(Window.last(6 * HOUR, now)).succeeded == 1
 
     def test_figures_outlive_the_jobs(self) -> None:
-        begun_at(NOON)
+        metrics_since(NOON)
         ended(NOON)
         roll_up(NOON + MINUTE)
         Job.objects.all().delete()
@@ -248,7 +245,7 @@ class TestRollingUp:
 class TestAWindow:
     def test_each_job_is_in_it_once_whatever_it_is_told_by(self) -> None:
         now = NOON + 25 * MINUTE
-        begun_at(now - 40 * DAY)
+        metrics_since(now - 40 * DAY)
         drawn = random.Random(3)
         moments = [now - dt.timedelta(minutes=drawn.randrange(1, 30 * 24 * 60)) for _ in range(12)]
         for moment in [*moments, now - MINUTE, now - 59 * MINUTE]:
@@ -262,7 +259,7 @@ class TestAWindow:
             assert sum(point.figures.succeeded for point in course(window)) == expected
 
     def test_a_course_has_a_point_for_each_stretch_also_where_nothing_happened(self) -> None:
-        begun_at(NOON - 2 * HOUR)
+        metrics_since(NOON - 2 * HOUR)
         ended(NOON - 10 * MINUTE)
         ended(NOON - 10 * MINUTE + MS)
         roll_up(NOON)
@@ -272,7 +269,7 @@ class TestAWindow:
         assert points[50].per_minute == 2
 
     def test_figures_are_told_by_queue_and_by_definition(self) -> None:
-        begun_at(NOON)
+        metrics_since(NOON)
         for queue, definition in (("a", "x"), ("b", "x"), ("a", "y")):
             ended(NOON, queue=queue, definition=definition)
         roll_up(NOON + MINUTE)
