@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -13,6 +14,16 @@ from tests.support.plugin import postgres_of, skip_or_fail
 from tests.support.processes import run_manage, site_environment
 from tests.support.programs import ProgramMissing
 from tests.support.servers import PostgresDatabases, PostgresServer, RedisServer
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+    """The test database, without the groups of roles that the migrations have made: tests of
+    transactions empty every table, so no test could rely on what it begins with."""
+    from django.contrib.auth.models import Group
+
+    with django_db_blocker.unblock():
+        Group.objects.all().delete()
 
 
 @pytest.fixture(scope="session")

@@ -48,8 +48,8 @@ class FailedJobAdmin(RevealsArguments):
     )
     search_fields = ("id",)
     search_help_text = (
-        "The id of a failed job or of its job, a part of a definition's name, or the full path of "
-        "an exception class."
+        "The id of a failed job or of its job, a part of a definition's name, the full path of an "
+        "exception class, or an argument such as customer=7."
     )
     list_title = "Failed jobs"
     nothing = "No failed jobs here. A job comes here when it will not be tried again by itself."

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 
 from jobs import registry
+from jobs.failures import by_argument
 from jobs.failures.scope import Scope
 from jobs.models import FailedJob, FailureGroup, Job, Workflow
 
@@ -42,8 +43,9 @@ def definitions_of_jobs(text: str) -> list[str]:
 
 
 def failed_jobs(rows: QuerySet[FailedJob], text: str) -> QuerySet[FailedJob]:
-    """Failed jobs with this id, or of a job with it; else of the definitions whose name holds the
-    text; else of this exception class."""
+    """Failed jobs with this id, or of a job with it; else that were given this argument, where the
+    text is such as `customer=7`; else of the definitions whose name holds the text; else of this
+    exception class."""
     text = text.strip()
     if not text:
         return rows
@@ -51,6 +53,8 @@ def failed_jobs(rows: QuerySet[FailedJob], text: str) -> QuerySet[FailedJob]:
     if found is not None:
         return rows.filter(Q(pk=found) | Q(job_id=found))
     scope = scope_of_failed_jobs(text) or {}
+    if "arguments" in scope:
+        return rows.filter(by_argument.having(scope["arguments"]))
     if "definition" in scope:
         return rows.filter(definition__in=scope["definition"])
     return rows.filter(exception_class=text)
@@ -62,6 +66,9 @@ def scope_of_failed_jobs(text: str) -> Scope | None:
     text = text.strip()
     if as_uuid(text) is not None:
         return None
+    said = by_argument.parsed(text)
+    if said is not None and said[1] is not None and by_argument.is_known(said[0]):
+        return {"arguments": dict([said])}
     if definitions := _definitions(text):
         return {"definition": definitions}
     if FailedJob.everything.filter(definition=text).exists():

@@ -10,12 +10,14 @@ from django.utils import timezone
 
 from jobs.conf import settings as conf
 from jobs.exceptions import InvalidOption
+from jobs.failures import by_argument
 from jobs.models import FailedJob
 from jobs.models.failure import FailedJobQuerySet
 
 Scope = dict[str, Any]
 """`{"all": true}`, or one or more of these keys, which narrow together: `queue`, `definition` (a
-name or a list of them), `exception`, `fingerprint`, and `since` and `until` as ISO text."""
+name or a list of them), `exception`, `fingerprint`, `arguments` (values by the names of
+parameters), and `since` and `until` as ISO text."""
 
 _FIELDS = {
     "queue": "queue",
@@ -34,7 +36,7 @@ def checked(scope: Mapping[str, Any]) -> Scope:
     are meant must be said.
     """
     given = {key: value for key, value in scope.items() if value not in (None, "", [])}
-    known = ("all", *_FIELDS)
+    known = ("all", "arguments", *_FIELDS)
     for key in given:
         if key not in known:
             raise InvalidOption("scope", key, f"must be one of {', '.join(known)}")
@@ -53,15 +55,18 @@ def failed_jobs_in(scope: Mapping[str, Any]) -> FailedJobQuerySet:
     lookups = {
         _FIELDS[key]: [value] if key == "definition" and isinstance(value, str) else value
         for key, value in checked(scope).items()
-        if key != "all"
+        if key in _FIELDS
     }
     rows: FailedJobQuerySet = FailedJob.objects.using(conf.DATABASE).unretried().filter(**lookups)
-    return rows
+    arguments = scope.get("arguments")
+    return rows.filter(by_argument.having(arguments)) if arguments else rows
 
 
 def _checked_value(key: str, value: Any) -> Any:
     if key == "all":
         return True
+    if key == "arguments":
+        return by_argument.checked(value)
     if key in ("since", "until"):
         return _moment(key, value)
     names = value if key == "definition" and isinstance(value, list) else [value]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -153,6 +153,16 @@ def _groups(before: dt.datetime) -> QuerySet[FailureGroup]:
     left = FailedJob.everything.filter(fingerprint=OuterRef("pk"))
     groups = FailureGroup.objects.using(conf.DATABASE).filter(~Exists(left), last_seen__lt=before)
     return groups.order_by("last_seen")
+
+
+def workflows_before(before: dt.datetime, states: Collection[str]) -> QuerySet[Workflow]:
+    """Whole trees whose outermost workflow ended in one of these states before this."""
+    return _workflows(before).filter(root__state__in=list(states))
+
+
+def remove_workflows(before: dt.datetime, states: Collection[str]) -> int:
+    """Remove these now; return how many workflows that was."""
+    return _remove(workflows_before(before, states))
 
 
 def _workflows(before: dt.datetime) -> QuerySet[Workflow]:

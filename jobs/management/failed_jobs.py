@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -11,7 +12,7 @@ from django.db.models import Q
 
 from jobs import queue_names, registry
 from jobs.conf import settings as conf
-from jobs.failures import groups
+from jobs.failures import by_argument, groups
 from jobs.failures.scope import Scope
 from jobs.management.command import refusal
 from jobs.management.moments import past
@@ -34,6 +35,15 @@ def add_filters(parser: CommandParser, *, age: str) -> None:
     parser.add_argument(
         "--exception", metavar="CLASS", help="that ended in this exception, by its dotted path"
     )
+    parser.add_argument(
+        "--argument",
+        action="append",
+        default=[],
+        dest="argument",
+        type=_argument,
+        metavar="NAME=VALUE",
+        help="that were given this, such as customer=7 or name=acme; may be repeated",
+    )
     word = "since" if age == "since" else "longer ago than"
     parser.add_argument(
         f"--{age.replace('_', '-')}",
@@ -45,6 +55,14 @@ def add_filters(parser: CommandParser, *, age: str) -> None:
         parser.add_argument(
             "--until", type=past, metavar="WHEN", help="that failed until this, likewise"
         )
+
+
+def _argument(text: str) -> tuple[str, Any]:
+    """The type of an option that names an argument. Raises ArgumentTypeError."""
+    found = by_argument.parsed(text)
+    if found is None:
+        raise ArgumentTypeError(f"{text!r} must be NAME=VALUE")
+    return found
 
 
 def matching(options: Mapping[str, Any]) -> tuple[FailedJobQuerySet, str]:
@@ -67,6 +85,9 @@ def matching(options: Mapping[str, Any]) -> tuple[FailedJobQuerySet, str]:
         if not FailedJob.objects.using(conf.DATABASE).filter(definition=definition).exists():
             registry.get(definition)
         words.append(f"of {definition}")
+    if given := dict(options.get("argument") or ()):
+        rows = rows.filter(by_argument.having(given))
+        words.append(f"with {by_argument.in_words(given)}")
     if exception := options.get("exception"):
         rows = rows.filter(exception_class=exception)
         words.append(f"that ended in {exception}")
@@ -105,6 +126,8 @@ def scope_of(options: Mapping[str, Any]) -> Scope:
     scope: Scope = {name: options[name] for name in names if options.get(name)}
     if group := options.get("group"):
         scope["fingerprint"] = groups.find(group).pk
+    if given := dict(options.get("argument") or ()):
+        scope["arguments"] = given
     return scope or {"all": True}
 
 

@@ -20,8 +20,8 @@ from jobs.privacy.masking import masked
 
 LIMIT = 50
 FILTERS = (
-    "queue", "group", "definition", "exception", "since", "until", "unretried", "limit", "groups",
-    "status",
+    "queue", "group", "definition", "exception", "argument", "since", "until", "unretried",
+    "limit", "groups", "status",
 )  # fmt: skip
 
 

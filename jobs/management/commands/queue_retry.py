@@ -21,7 +21,7 @@ from jobs.models import FailedJob, OperationState
 from jobs.models.failure import FailedJobQuerySet
 
 IDS_SHOWN = 20
-FILTERS = ("queue", "group", "definition", "exception", "since", "until")
+FILTERS = ("queue", "group", "definition", "exception", "argument", "since", "until")
 
 
 class Command(OperatorCommand):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -18,10 +19,10 @@ from jobs.management.command import (
 )
 from jobs.management.output import counted, table
 from jobs.models import StepState, Workflow, WorkflowState
-from jobs.workflows import operating, overview
+from jobs.workflows import operating, overview, pruning
 from jobs.workflows.handles import find
 
-WORDS = ("list", "show", "cancel", "retry", "approve", "reject", "signal")
+WORDS = ("list", "show", "cancel", "retry", "approve", "reject", "signal", "prune")
 OF_STEPS = ("approve", "reject", "signal")
 STATES = [state for state in WorkflowState.values if state != WorkflowState.WAITING]
 
@@ -30,7 +31,7 @@ class Command(OperatorCommand):
     help = (
         "List chains, batches and workflows, the newest first; show one with its steps; cancel one "
         "with all that is nested in it; retry its failures; approve or reject a step of it, or "
-        "send a signal to one that waits for it."
+        "send a signal to one that waits for it; prune those that ended long ago."
     )
     exit_codes: ClassVar = {1: "nothing was done: it had ended, or none of its jobs has failed"}
     acts: ClassVar = True
@@ -43,7 +44,17 @@ class Command(OperatorCommand):
         parser.add_argument(
             "--payload", type=json_value, metavar="JSON", help="what a signal brings along"
         )
-        parser.add_argument("--state", choices=STATES, default="", help="list these only")
+        parser.add_argument(
+            "--state", choices=STATES, default="", help="list these only, or prune these only"
+        )
+        parser.add_argument(
+            "--hours", type=positive, metavar="N", help="prune those that ended longer ago"
+        )
+        parser.add_argument(
+            "--unfinished",
+            action="store_true",
+            help="prune: cancel those too that began longer ago and have not ended",
+        )
         parser.add_argument("--name", default="", help="list those of this name only")
         parser.add_argument("--tag", default="", help="list those with this tag only")
         parser.add_argument("--limit", type=positive, default=20, help="list so many; 20")
@@ -54,6 +65,9 @@ class Command(OperatorCommand):
             if options["id"]:
                 raise refusal("list takes no ID: say show ID.")
             self._list(options)
+            return
+        if action == "prune":
+            self._prune(options)
             return
         if options["id"] is None:
             raise refusal(f"{action}: say the ID of a workflow.")
@@ -76,6 +90,26 @@ class Command(OperatorCommand):
             self._signal(flow, options)
         else:
             self._decide(flow, options)
+
+    def _prune(self, options: Mapping[str, Any]) -> None:
+        if options["id"] or options["hours"] is None:
+            raise refusal("prune takes no ID: say how old with --hours.")
+        age = dt.timedelta(hours=options["hours"])
+        rule: dict[str, Any] = {"unfinished": options["unfinished"]}
+        if options["state"]:
+            rule["states"] = [options["state"]]
+        if options["dry_run"]:
+            report = pruning.preview(age, **rule)
+            removed, cancelled = "Would remove", "cancel"
+        else:
+            actor, reason = Actor.of_command(), options["reason"]
+            report = pruning.prune(age, actor, **rule, reason=reason)
+            removed, cancelled = "Removed", "cancelled"
+        told = f"{removed} {counted(report.removed, 'workflow')}"
+        told += f", {cancelled} {report.cancelled:,}" if options["unfinished"] else ""
+        self.show(options, report, f"{told}.")
+        if not (report.removed or report.cancelled or options["dry_run"]):
+            raise nothing("No workflow is so old.")
 
     def _list(self, options: Mapping[str, Any]) -> None:
         found = overview.newest(

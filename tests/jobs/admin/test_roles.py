@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from django.contrib.auth.models import Group, Permission, User
+from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 
@@ -55,6 +56,14 @@ def test_a_group_that_somebody_has_changed_stays_so() -> None:
     group.permissions.clear()
     roles.create_groups(Group.objects, Permission.objects)
     assert of(VIEWER) == set()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_migration_makes_them() -> None:
+    Group.objects.all().delete()
+    call_command("migrate", "jobs", "0017", verbosity=0)
+    call_command("migrate", "jobs", verbosity=0)
+    assert of(VIEWER) < of(OPERATOR) < of(ADMINISTRATOR)
 
 
 @pytest.mark.parametrize(

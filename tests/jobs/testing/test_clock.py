@@ -38,7 +38,7 @@ def test_every_clock_stands_at_the_moment(case: str) -> None:
     Group.objects.create(name="any")
     with frozen_clock(NOON) as clock:
         assert timezone.now() == clock.now() == ledger().now() == NOON
-        assert list(Group.objects.values_list(Now())) == [(NOON,)]
+        assert list(Group.objects.filter(name="any").values_list(Now())) == [(NOON,)]
         kit_jobs.tells_the_time.enqueue()
         (done,) = drain()
         done.assert_succeeded([NOON.isoformat()] * 2)
