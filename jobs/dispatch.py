@@ -17,7 +17,7 @@ from jobs import arguments, events, registry
 from jobs.compat import is_importable
 from jobs.conf import settings as conf
 from jobs.exceptions import InvalidArguments, InvalidOption, MissingObject
-from jobs.execution.middleware.contract import AtEnqueue, InLine, at_enqueue, in_line
+from jobs.execution.middleware.contract import Keyed, at_enqueue, in_line
 from jobs.execution.policy import overrides_of
 from jobs.identifiers import uuid7, uuid7s
 from jobs.ledger import Ledger, ledger
@@ -306,7 +306,7 @@ def _assemble(
 
 def _key_of(
     definition: JobDefinition,
-    unique: AtEnqueue | InLine,
+    unique: Keyed,
     args: Sequence[Any],
     kwargs: Mapping[str, Any],
 ) -> Uniqueness:

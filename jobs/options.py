@@ -58,7 +58,7 @@ def normalized(definition: JobDefinition) -> dict[str, Any]:
         _check_callable(name, getattr(definition, name))
     options["middleware"] = middleware.checked(definition.middleware)
     for item in options["middleware"]:
-        if isinstance(item, middleware.AtEnqueue | middleware.InLine):
+        if isinstance(item, middleware.Keyed):
             item.check(definition)
     if not callable(definition.tags):
         options["tags"] = checked_tags(definition.tags)

@@ -99,7 +99,7 @@ def _lock(name: str) -> Queue:
 
 
 def _decided(row: Queue, now: dt.datetime) -> dict[str, Any]:
-    if row.paused_at is None or (row.paused_until is not None and row.paused_until <= now):
+    if not row.is_paused(now):
         return {"paused": False, "until": None, "reason": ""}
     return {
         "paused": True,

@@ -10,10 +10,10 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 
-from jobs import audit, queue_names
+from jobs import audit
 from jobs.admin import display
 from jobs.admin.filters import Choices, ExactFilter
-from jobs.admin.forms.definitions import choices
+from jobs.admin.forms.notification import RuleForm
 from jobs.admin.operations import Operation, Order, Result, Touched
 from jobs.admin.readonly import ListedAdmin, ReadOnlyAdmin
 from jobs.failures.channels import Message, send
@@ -23,29 +23,16 @@ FIELDS = (
     "name", "enabled", "kind", "limit", "queue", "definition", "schedule", "window", "channel",
     "target", "cooldown",
 )  # fmt: skip
-ANY = "(each)"
 
 
-class AlertRuleForm(forms.ModelForm):
-    """A rule. Its filters are chosen, not typed."""
+class AlertRuleForm(RuleForm):
+    """What is watched; without a filter each by itself."""
+
+    without_filter = "(each)"
 
     class Meta:
         model = AlertRule
         fields = FIELDS
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        kept = self.instance
-        queues = dict.fromkeys([*queue_names.known(), *([kept.queue] if kept.queue else [])])
-        self._offer("queue", [("", ANY), *((name, name) for name in queues)])
-        self._offer("definition", [("", ANY), *choices(kept.definition)[1:]])
-
-    def _offer(self, name: str, options: list[tuple[str, Any]]) -> None:
-        if name in self.fields:
-            old = self.fields[name]
-            self.fields[name] = forms.ChoiceField(
-                choices=options, required=False, label=old.label, help_text=old.help_text
-            )
 
 
 def _told(rules: QuerySet[AlertRule]) -> Touched:

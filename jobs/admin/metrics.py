@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,7 +18,7 @@ from django.utils.safestring import SafeString
 from jobs.admin.readonly import ReadOnlyAdmin
 from jobs.admin.sparkline import bars
 from jobs.metrics.figures import Figures
-from jobs.metrics.history import Point, Window, course, courses_by, total
+from jobs.metrics.history import Point, Window, course, course_of, courses_of, total
 from jobs.models import JobMetric
 
 PERIODS = {
@@ -71,7 +72,8 @@ class JobMetricAdmin(ReadOnlyAdmin):
         self._check(request)
         asked = Asked.of(request)
         window = Window.last(asked.length)
-        points = course(window, queue=asked.queue, definition=asked.definition)
+        rows = list(window.rows(asked.queue, asked.definition))
+        points = course_of(window, rows)
         context = {
             **self.admin_site.each_context(request),
             "title": "Metrics",
@@ -88,7 +90,7 @@ class JobMetricAdmin(ReadOnlyAdmin):
             "points": points,
             "course_url": reverse("admin:jobs_jobmetric_course") + asked.address(),
             "tables": [
-                _table(asked, window, by)
+                _table(asked, window, by, rows)
                 for by in ("queue", "definition")
                 if not getattr(asked, by)
             ],
@@ -109,11 +111,13 @@ class JobMetricAdmin(ReadOnlyAdmin):
             raise PermissionDenied
 
 
-def _table(asked: Asked, window: Window, by: Literal["queue", "definition"]) -> dict[str, Any]:
-    found = courses_by(window, by, queue=asked.queue, definition=asked.definition)
-    rows = [_row(asked, window, by, name, points) for name, points in found.items()]
-    rows.sort(key=lambda row: (-row["figures"].ended, row["name"]))
-    return {"by": by, "rows": rows[:SHOWN], "more": max(len(rows) - SHOWN, 0)}
+def _table(
+    asked: Asked, window: Window, by: Literal["queue", "definition"], rows: Sequence[JobMetric]
+) -> dict[str, Any]:
+    found = courses_of(window, rows, by)
+    lines = [_row(asked, window, by, name, points) for name, points in found.items()]
+    lines.sort(key=lambda line: (-line["figures"].ended, line["name"]))
+    return {"by": by, "rows": lines[:SHOWN], "more": max(len(lines) - SHOWN, 0)}
 
 
 def _row(asked: Asked, window: Window, by: str, name: str, points: list[Point]) -> dict[str, Any]:

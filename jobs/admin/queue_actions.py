@@ -32,12 +32,6 @@ class PauseForm(ReasonForm):
     field_order = ("until", "reason")
 
 
-def is_paused(queue: Queue) -> bool:
-    """Whether the queue is paused at this moment."""
-    ended = queue.paused_until is not None and queue.paused_until <= timezone.now()
-    return queue.paused_at is not None and not ended
-
-
 def _touches(queues: list[Queue]) -> Touched:
     stats = queue_stats([queue.name for queue in queues])
     waiting = ", ".join(f"{one.name}: {one.ready} ready, {one.running} running" for one in stats)
@@ -62,7 +56,7 @@ def _names(queues: list[Queue]) -> str:
 
 
 def _not_paused(queue: Queue) -> str:
-    return "" if is_paused(queue) else "This queue is not paused."
+    return "" if queue.is_paused(timezone.now()) else "This queue is not paused."
 
 
 PAUSE = Operation(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from uuid import UUID
 
 from jobs import registry
 from jobs.conf import settings as conf
@@ -139,8 +138,3 @@ def _with_place(reason: Reason, job: Job) -> Reason:
     return Reason(
         reason.code, f"{reason.text} {told} before it.", reason.is_in_order, reason.remedies
     )
-
-
-def find(job_id: UUID) -> Job | None:
-    """The job, as the ledger has it now."""
-    return Job.objects.using(conf.DATABASE).filter(pk=job_id).first()

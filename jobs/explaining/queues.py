@@ -22,13 +22,14 @@ WORKERS = Remedy(
 def explain_queue(name: str) -> Reason:
     """The one reason that holds back the jobs of a queue, or how it moves. Raises UnknownQueue."""
     queue = queue_names.resolve(name)
-    held = held_back(queue)
+    status = worker_status()
+    held = held_back(queue, status)
     if held is not None:
         return held
     (ready,) = queue_sizes([queue]).values()
     if not ready:
         return Reason("nothing_ready", f"No job is ready on {queue}.", is_in_order=True)
-    free = [worker for worker in serving(queue, worker_status()) if not worker.holds]
+    free = [worker for worker in serving(queue, status) if not worker.holds]
     return Reason(
         "moves",
         f"{counted(ready, 'job')} ready on {queue}, and {counted(len(free), 'worker')} free: "
@@ -37,20 +38,19 @@ def explain_queue(name: str) -> Reason:
     )
 
 
-def held_back(queue: str, status: WorkerStatus | None = None) -> Reason | None:
+def held_back(queue: str, status: WorkerStatus) -> Reason | None:
     """What holds back every ready job of a queue; None if nothing does."""
     row = Queue.objects.using(conf.DATABASE).select_related("paused_by").filter(pk=queue).first()
-    if row is not None and _is_paused(row, ledger().now()):
+    if row is not None and row.is_paused(ledger().now()):
         return _paused(row)
     if conf.TRANSPORT == "sync":
         return None
-    now = status or worker_status()
-    workers = serving(queue, now)
+    workers = serving(queue, status)
     if workers:
         return _all_busy(queue, workers) if all(worker.holds for worker in workers) else None
-    clusters = [cluster for cluster in now.alive if cluster.status != "stopping"]
+    clusters = [cluster for cluster in status.alive if cluster.status != "stopping"]
     if not clusters:
-        return _no_cluster(now)
+        return _no_cluster(status)
     if not any(queue in cluster.queues for cluster in clusters):
         return _unserved(queue, clusters)
     text = f"No worker that serves {queue} is up: its cluster starts, or starts them anew."
@@ -76,10 +76,6 @@ def _pool_serves(pool: str, queue: str) -> bool:
     """By the settings here; a pool that they do not know may serve all that its cluster does."""
     known = conf.POOLS.get(pool)
     return known is None or queue in known.queues
-
-
-def _is_paused(row: Queue, now: dt.datetime) -> bool:
-    return row.paused_at is not None and (row.paused_until is None or row.paused_until > now)
 
 
 def _paused(row: Queue) -> Reason:

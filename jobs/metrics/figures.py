@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
@@ -46,14 +45,6 @@ class Figures:
         ended."""
         return self.failed / self.ended if self.ended else None
 
-    @property
-    def mean_wait(self) -> dt.timedelta | None:
-        return _mean(self.wait_seconds, self.wait.count)
-
-    @property
-    def mean_run(self) -> dt.timedelta | None:
-        return _mean(self.run_seconds, self.run.count)
-
     def add(self, other: Figures) -> None:
         """Count what the other one has counted too."""
         for name in (*COUNTED, *SUMMED):
@@ -79,7 +70,3 @@ def add_up(rows: Iterable[JobMetric], key: Callable[[JobMetric], Key]) -> dict[K
     for row in rows:
         found[key(row)].add(Figures.of(row))
     return dict(found)
-
-
-def _mean(seconds: float, count: int) -> dt.timedelta | None:
-    return dt.timedelta(seconds=seconds / count) if count else None

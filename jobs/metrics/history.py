@@ -98,20 +98,28 @@ def figures(window: Window, *, queue: str = "", definition: str = "") -> Figures
 def course(window: Window, *, queue: str = "", definition: str = "") -> list[Point]:
     """The figures in the course of time, a point for each stretch, those without a job too. The
     last one may not be complete."""
-    return _course(window, window.rows(queue, definition))
+    return course_of(window, window.rows(queue, definition))
 
 
 def courses_by(
     window: Window, by: Literal["queue", "definition"], *, queue: str = "", definition: str = ""
 ) -> dict[str, list[Point]]:
     """The course of time of each queue, or of each definition, in the order of their names."""
+    return courses_of(window, window.rows(queue, definition), by)
+
+
+def courses_of(
+    window: Window, rows: Iterable[JobMetric], by: Literal["queue", "definition"]
+) -> dict[str, list[Point]]:
+    """The same from rows of the window that were read already."""
     found: dict[str, list[JobMetric]] = defaultdict(list)
-    for row in window.rows(queue, definition):
+    for row in rows:
         found[getattr(row, by)].append(row)
-    return {name: _course(window, found[name]) for name in sorted(found)}
+    return {name: course_of(window, found[name]) for name in sorted(found)}
 
 
-def _course(window: Window, rows: Iterable[JobMetric]) -> list[Point]:
+def course_of(window: Window, rows: Iterable[JobMetric]) -> list[Point]:
+    """The course of time from rows of the window that were read already."""
     found = add_up(rows, lambda row: floor(row.at, window.level))
     length, points, at = LENGTHS[window.level], [], window.since
     while at < window.until:

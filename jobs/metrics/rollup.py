@@ -25,6 +25,8 @@ LATE = dt.timedelta(seconds=15)
 AT_ONCE = 20
 """Stretches of a level that one call rolls up."""
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+BELOW = {MetricLevel.HOUR: MetricLevel.MINUTE, MetricLevel.DAY: MetricLevel.HOUR}
+"""What a level is made of."""
 LOOK_BACK = dt.timedelta(hours=1)
 """What the first call of all looks at, at most."""
 
@@ -90,8 +92,7 @@ def _complete_until(level: MetricLevel, now: dt.datetime) -> dt.datetime:
     """Up to when there is all that this level is made of."""
     if level == MetricLevel.MINUTE:
         return now - LATE
-    below = MetricLevel.MINUTE if level == MetricLevel.HOUR else MetricLevel.HOUR
-    marks = MetricMark.objects.using(conf.DATABASE).filter(pk=below)
+    marks = MetricMark.objects.using(conf.DATABASE).filter(pk=BELOW[level])
     return marks.values_list("until", flat=True).first() or dt.datetime.min.replace(tzinfo=dt.UTC)
 
 
@@ -100,9 +101,8 @@ def _found(
 ) -> dict[Pair, Figures]:
     if level == MetricLevel.MINUTE:
         return figures_of_minute(book, start, end)
-    below = MetricLevel.MINUTE if level == MetricLevel.HOUR else MetricLevel.HOUR
-    rows = JobMetric.objects.using(conf.DATABASE).filter(level=below, at__gte=start, at__lt=end)
-    return add_up(rows, _pair)
+    rows = JobMetric.objects.using(conf.DATABASE).filter(level=BELOW[level])
+    return add_up(rows.filter(at__gte=start, at__lt=end), _pair)
 
 
 def _pair(row: JobMetric) -> Pair:

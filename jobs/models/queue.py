@@ -41,3 +41,8 @@ class Queue(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def is_paused(self, now: dt.datetime) -> bool:
+        """Whether the queue is paused at this moment."""
+        ended = self.paused_until is not None and self.paused_until <= now
+        return self.paused_at is not None and not ended

@@ -1,4 +1,4 @@
-"""The form of a notification rule: its filters are chosen, not typed."""
+"""The forms of rules: their filters are chosen, not typed."""
 
 from __future__ import annotations
 
@@ -10,21 +10,18 @@ from jobs import queue_names
 from jobs.admin.forms.definitions import choices
 from jobs.models import NotificationRule
 
-ANY = "(any)"
 
+class RuleForm(forms.ModelForm):
+    """A rule whose filters are chosen: a misspelt one would let nothing pass, and nobody would be
+    told."""
 
-class NotificationRuleForm(forms.ModelForm):
-    """A misspelt filter would let nothing pass, and nobody would be told."""
-
-    class Meta:
-        model = NotificationRule
-        fields = ("name", "enabled", "channel", "target", "queue", "definition", "cooldown")
+    without_filter = "(any)"
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        definitions = [("", ANY), *choices(self.instance.definition)[1:]]
-        self._offer("queue", _queues(self.instance.queue))
-        self._offer("definition", definitions)
+        nothing = ("", self.without_filter)
+        self._offer("queue", [nothing, *_queues(self.instance.queue)])
+        self._offer("definition", [nothing, *choices(self.instance.definition)[1:]])
 
     def _offer(self, name: str, options: list[tuple[str, Any]]) -> None:
         # Who may only look has no such field.
@@ -35,6 +32,14 @@ class NotificationRuleForm(forms.ModelForm):
             )
 
 
+class NotificationRuleForm(RuleForm):
+    """Who is told of failure groups."""
+
+    class Meta:
+        model = NotificationRule
+        fields = ("name", "enabled", "channel", "target", "queue", "definition", "cooldown")
+
+
 def _queues(kept: str) -> list[tuple[str, Any]]:
     names = dict.fromkeys([*queue_names.known(), *([kept] if kept else [])])
-    return [("", ANY), *((name, name) for name in names)]
+    return [(name, name) for name in names]

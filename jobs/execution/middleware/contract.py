@@ -59,8 +59,8 @@ class Gate(ABC):
         return None
 
 
-class AtEnqueue(ABC):
-    """What is asked when a job is enqueued."""
+class Keyed(ABC):
+    """What makes a key of a call, when a job is enqueued."""
 
     @abstractmethod
     def check(self, definition: JobDefinition) -> None:
@@ -70,21 +70,16 @@ class AtEnqueue(ABC):
     def of_call(
         self, definition: JobDefinition, args: Sequence[Any], kwargs: Mapping[str, Any]
     ) -> Uniqueness:
-        """What makes a call with these arguments the only one. Raises what a callable raises."""
+        """The key of a call with these arguments, and what goes with it. Raises what a callable
+        raises."""
 
 
-class InLine(ABC):
-    """What makes a job wait for another that was enqueued before it."""
+class AtEnqueue(Keyed):
+    """What decides whether a job is enqueued: of those with one key only one counts."""
 
-    @abstractmethod
-    def check(self, definition: JobDefinition) -> None:
-        """Raises InvalidDefinition if it does not fit the definition."""
 
-    @abstractmethod
-    def of_call(
-        self, definition: JobDefinition, args: Sequence[Any], kwargs: Mapping[str, Any]
-    ) -> Uniqueness:
-        """The key of the line in which a call stands. Raises what a callable raises."""
+class InLine(Keyed):
+    """What makes a job wait for another with its key that was enqueued before it."""
 
 
 def checked(value: Any) -> tuple[Any, ...]:
@@ -94,7 +89,7 @@ def checked(value: Any) -> tuple[Any, ...]:
     for item in value:
         if isinstance(item, type):
             raise InvalidDefinition(f"middleware: {item!r} is a class; give an instance of it")
-        if not (isinstance(item, Gate | AtEnqueue | InLine) or callable(item)):
+        if not (isinstance(item, Gate | Keyed) or callable(item)):
             raise InvalidDefinition(f"middleware: {item!r} must be callable, or a gate")
     if sum(isinstance(item, AtEnqueue) for item in value) > 1:
         raise InvalidDefinition("middleware: a job can be unique in one way only")
